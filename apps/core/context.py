@@ -63,7 +63,8 @@ class Context:
         return (str(self.tenant_id or ""), str(user_id or ""))
 
 
-_current: ContextVar[Context] = ContextVar("governance_context", default=Context())
+_NOBODY = Context()
+_current: ContextVar[Context] = ContextVar("governance_context", default=_NOBODY)
 
 
 def current() -> Context:
