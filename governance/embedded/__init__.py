@@ -1,1 +1,1 @@
-"""The servers of the embedded default (PostgreSQL, Valkey, S3), the product's own processes, and their supervisor."""
+"""The servers of the embedded default (PostgreSQL, Valkey, S3), the product on them, and their supervisor."""

@@ -74,7 +74,7 @@ def _print_sign_ins(var: Path, environ: Mapping[str, str]) -> None:
 
 
 def up(var: Path) -> int:
-    """Start everything in the background; returns 0 when the first page answers, or when it answers already."""
+    """Start everything in the background; 0 when the first page answers, or when it answered already."""
     began = time.monotonic()
     if state.running(var) is not None:
         now = _follow(var, None)
@@ -139,7 +139,7 @@ def logs(var: Path) -> int:
     if not files:
         print("No logs yet.")
         return 0
-    os.execvp("tail", ["tail", "-n", "40", "-F", *files])  # noqa: S606  no shell is wanted
+    return subprocess.call(["tail", "-n", "40", "-F", *files])
 
 
 def reset(var: Path) -> int:

@@ -2,8 +2,8 @@
 
 1. Not root: as we are.
 2. Root, and every folder on the way can be entered by `nobody`: as `nobody`.
-3. Root, in a checkout below a 0700 folder (`/root`): in a user namespace of its own, where root is called 65534. To
-   the kernel outside it still is root (so the folders open), inside it has no privilege at all.
+3. Root, in a checkout below a 0700 folder (`/root`): in a user namespace of its own, where root is called
+   65534. To the kernel outside it still is root (so the folders open), inside it has no privilege at all.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class NoAccount(RuntimeError):
 
 @dataclass(frozen=True)
 class Account:
-    """`uid` and `gid` own the server's files; `namespace`: map them to `nobody` instead of changing to them."""
+    """`uid` and `gid` own the server's files; `namespace`: they are mapped to `nobody`, not changed to it."""
 
     uid: int
     gid: int
@@ -39,7 +39,7 @@ class Account:
         return self.uid == os.geteuid() and not self.namespace
 
     def popen_arguments(self, then: Callable[[], None] | None = None) -> dict[str, Any]:
-        """Keywords for `subprocess` that make the child run as this account; `then` runs in the child after it."""
+        """Keywords for `subprocess` that make the child run as this account; `then` runs in it, last."""
         if self.is_ours:
             return {"preexec_fn": then}
         if not self.namespace:
@@ -121,5 +121,5 @@ def unprivileged(paths: Iterable[Path]) -> Account:
         return Account(0, 0, namespace=True)
     raise NoAccount(
         f"PostgreSQL does not run as root, {barrier} lets no other user in, and this machine allows no user "
-        "namespaces: put the checkout elsewhere, or set DATABASE_URL and DATABASE_OWNER_URL to a server of yours"
+        "namespaces: put the checkout elsewhere, or give a server by DATABASE_URL and DATABASE_OWNER_URL"
     )

@@ -1,8 +1,8 @@
-"""Where the servers are, as environment variables. No Django, no third-party import: settings read this first.
+"""Where the servers are, as environment variables. Settings read this first: no Django, nothing third-party.
 
-Three groups, each wholly ours or wholly the operator's: PostgreSQL (`DATABASE_URL`, `DATABASE_OWNER_URL`), Redis
-(`REDIS_URL`), S3 (`EVIDENCE_S3_ENDPOINT`, the bucket names and `AWS_*`). A group whose address is set in the
-environment is external: its server is not started and its variables are left alone.
+Three groups, each wholly ours or wholly the operator's: PostgreSQL (`DATABASE_URL`, `DATABASE_OWNER_URL`),
+Redis (`REDIS_URL`), S3 (`EVIDENCE_S3_ENDPOINT`, `AWS_*`). A group whose address is set in the environment is
+external: its server is not started and none of its variables is ours to fill in.
 """
 
 from __future__ import annotations
@@ -45,29 +45,39 @@ class MissingVariable(ValueError):
 
 def secrets_of(var: Path) -> dict[str, str]:
     """The secrets of this installation, made once into `secrets.json` (0600)."""
-    return kept.keep(var / "secrets.json", {name: _new_secret for name in _SECRETS})
+    return kept.keep(var / "secrets.json", dict.fromkeys(_SECRETS, _new_secret))
 
 
 def _new_secret() -> str:
     return secrets.token_urlsafe(40)  # url-safe; 54 characters: Django's deployment check asks for 50
 
 
-def environment(var: Path) -> dict[str, str]:
-    """The process environment of the embedded default: every variable, whatever os.environ says."""
+def environment(var: Path, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The embedded default's value of every variable that `environ` leaves to it.
+
+    Nothing of an external group is in it, and no DATABASE_OWNER_URL where `environ` has an empty one.
+    Secrets and ports are made by the first call. Errors as `external`.
+    """
+    outside = external(environ)
     secret, port = secrets_of(var), ports.read(var)
-    database = f"{ports.LOOPBACK}:{port['postgres']}/{DATABASE}"
-    return {
-        "DATABASE_URL": f"postgresql://{APP}:{secret['postgres_app']}@{database}",
-        "DATABASE_OWNER_URL": f"postgresql://{OWNER}:{secret['postgres_owner']}@{database}",
-        "REDIS_URL": f"redis://:{secret['valkey']}@{ports.LOOPBACK}:{port['valkey']}/0",
-        "EVIDENCE_S3_ENDPOINT": f"http://{ports.LOOPBACK}:{port['s3']}",
+    values = {
         "EVIDENCE_BUCKET": EVIDENCE_BUCKET,
         "EVIDENCE_STAGING_BUCKET": STAGING_BUCKET,
-        "AWS_ACCESS_KEY_ID": secret["s3_app_key"],
-        "AWS_SECRET_ACCESS_KEY": secret["s3_app_secret"],
-        "AWS_DEFAULT_REGION": "us-east-1",
         "DJANGO_SECRET_KEY": secret["django"],
     }
+    if POSTGRES not in outside:
+        database = f"{ports.LOOPBACK}:{port['postgres']}/{DATABASE}"
+        values["DATABASE_URL"] = f"postgresql://{APP}:{secret['postgres_app']}@{database}"
+        if environ.get("DATABASE_OWNER_URL") != "":
+            values["DATABASE_OWNER_URL"] = f"postgresql://{OWNER}:{secret['postgres_owner']}@{database}"
+    if VALKEY not in outside:
+        values["REDIS_URL"] = f"redis://:{secret['valkey']}@{ports.LOOPBACK}:{port['valkey']}/0"
+    if S3 not in outside:
+        values["EVIDENCE_S3_ENDPOINT"] = f"http://{ports.LOOPBACK}:{port['s3']}"
+        values["AWS_ACCESS_KEY_ID"] = secret["s3_app_key"]
+        values["AWS_SECRET_ACCESS_KEY"] = secret["s3_app_secret"]
+        values["AWS_DEFAULT_REGION"] = "us-east-1"
+    return values
 
 
 def external(environ: Mapping[str, str] = os.environ) -> set[str]:
@@ -88,21 +98,16 @@ def external(environ: Mapping[str, str] = os.environ) -> set[str]:
 
 
 def complete(var: Path, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """`environ` with the embedded default for what it leaves unset: what a process of ours runs with."""
-    outside = external(environ)
-    ours = environment(var)
-    result = dict(environ)
-    if POSTGRES not in outside:
-        result["DATABASE_URL"] = ours["DATABASE_URL"]
-        result.setdefault("DATABASE_OWNER_URL", ours["DATABASE_OWNER_URL"])
-    if VALKEY not in outside:
-        result["REDIS_URL"] = ours["REDIS_URL"]
-    if S3 not in outside:
-        result = {name: value for name, value in result.items() if name not in _FOREIGN_S3}
-        result |= {name: value for name, value in ours.items() if name.startswith(("EVIDENCE_", "AWS_"))}
-    for name in ("EVIDENCE_BUCKET", "EVIDENCE_STAGING_BUCKET", "DJANGO_SECRET_KEY"):
-        result[name] = result.get(name) or ours[name]
-    return result
+    """`environ` with the embedded default where it says nothing: what a process of ours runs with.
+
+    With our own S3 server, its credentials win over AWS_* that are there for something else.
+    """
+    ours = environment(var, environ)
+    result = {name: value for name, value in environ.items() if value or name == "DATABASE_OWNER_URL"}
+    if "EVIDENCE_S3_ENDPOINT" in ours:
+        for name in (*_FOREIGN_S3, "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
+            result.pop(name, None)
+    return {**ours, **result}
 
 
 def without_owner(environ: Mapping[str, str]) -> dict[str, str]:

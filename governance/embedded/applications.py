@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Applications:
-    """`migrate` ends by itself before `web` starts; `others` start once web answers; `afterwards` runs once."""
+    """`migrate` ends before `web` starts; `others` start once it answers; `afterwards` runs once then."""
 
     migrate: Program
     web: Program

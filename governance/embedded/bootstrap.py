@@ -38,14 +38,14 @@ FILES = {
 WHEELS = ("--only-binary", ":all:", "--no-binary", "django-timescaledb")
 
 
-def say(text):  # type: (str) -> None
+def say(text: str) -> None:
     """One line of progress."""
     print(text, flush=True)
 
 
-def require_python():  # type: () -> None
+def require_python() -> None:
     """Go on with a Python that is new enough, or end with what is needed."""
-    if sys.version_info >= OLDEST:  # noqa: UP036  the very question
+    if sys.version_info >= OLDEST:
         return
     for name in NEWER:
         found = shutil.which(name)
@@ -53,16 +53,19 @@ def require_python():  # type: () -> None
         if found and subprocess.call([found, "-c", ""], stderr=subprocess.DEVNULL) == 0:
             os.execv(found, [found, *sys.argv])  # noqa: S606
     sys.exit(
-        "Python %d.%d or newer is needed; this is %d.%d, and none of %s is installed."
-        % (*OLDEST, *sys.version_info[:2], ", ".join(NEWER))
+        f"Python {OLDEST[0]}.{OLDEST[1]} or newer is needed; this is {sys.version.split()[0]}, and none "
+        f"of {', '.join(NEWER)} is installed."
     )
 
 
-def make_venv():  # type: () -> None
+def make_venv() -> None:
     """Make `.venv` where there is none that works."""
     if (
         PYTHON.exists()
-        and subprocess.call([str(PYTHON), "-m", "pip", "--version"], stdout=-3, stderr=-3) == 0
+        and subprocess.call(
+            [str(PYTHON), "-m", "pip", "--version"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        == 0
     ):
         return
     if importlib.util.find_spec("ensurepip") is None or importlib.util.find_spec("venv") is None:
@@ -70,28 +73,28 @@ def make_venv():  # type: () -> None
     subprocess.check_call([sys.executable, "-m", "venv", "--clear", str(VENV)])
 
 
-def install_ensurepip():  # type: () -> None
+def install_ensurepip() -> None:
     """Debian keeps venv's half in a package of its own: install it when root, else say how."""
-    package = "python%d.%d-venv" % sys.version_info[:2]
+    package = f"python{sys.version_info[0]}.{sys.version_info[1]}-venv"
     commands = [["apt-get", "update"], ["apt-get", "install", "-y", "--no-install-recommends", package]]
     if not shutil.which("apt-get"):
         sys.exit("This Python lacks ensurepip: install its venv package, then run make again.")
     if os.geteuid() != 0:
-        sys.exit("Python's venv package is missing: sudo apt-get install %s" % package)
-    say("Python's venv package is missing: installing %s" % package)
+        sys.exit(f"Python's venv package is missing: sudo apt-get install {package}")
+    say(f"Python's venv package is missing: installing {package}")
     environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
     for command in commands:
         if subprocess.call(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL):
-            sys.exit("%s failed" % " ".join(command))
+            sys.exit(f"{' '.join(command)} failed")
 
 
-def hashes(files):  # type: (tuple[str, ...]) -> dict[str, str]
+def hashes(files: tuple[str, ...]) -> dict[str, str]:
     """SHA-256 of each requirement file that is there."""
     found = (REQUIREMENTS / name for name in files)
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in found if path.exists()}
 
 
-def installed():  # type: () -> dict[str, str]
+def installed() -> dict[str, str]:
     """The hashes that were installed last; {} when in doubt."""
     try:
         values = json.loads(STAMP.read_text())
@@ -100,10 +103,10 @@ def installed():  # type: () -> dict[str, str]
     return values if isinstance(values, dict) and PYTHON.exists() else {}
 
 
-def pip_configuration(pip):  # type: (list[str]) -> dict[str, list[str]]
+def pip_configuration(pip: list[str]) -> dict[str, list[str]]:
     """pip's own settings ({"index-url": [...], ...}), from its files and PIP_*: the environment wins."""
     listed = subprocess.run([*pip, "config", "list"], capture_output=True, text=True, check=False).stdout
-    found = {}  # type: dict[str, tuple[int, str]]
+    found: dict[str, tuple[int, str]] = {}
     for line in listed.splitlines():
         key, _, value = line.partition("=")
         section, _, name = key.rpartition(".")
@@ -113,9 +116,9 @@ def pip_configuration(pip):  # type: (list[str]) -> dict[str, list[str]]
     return {name: value.split() for name, (_, value) in found.items()}
 
 
-def uv_arguments(settings):  # type: (dict[str, list[str]]) -> tuple[list[str], dict[str, str]]
+def uv_arguments(settings: dict[str, list[str]]) -> tuple[list[str], dict[str, str]]:
     """pip's settings as uv's arguments and environment; uv reads none of pip's itself."""
-    arguments = []  # type: list[str]
+    arguments: list[str] = []
     flags = (
         ("index-url", "--default-index"),
         ("extra-index-url", "--index"),
@@ -139,7 +142,7 @@ def uv_arguments(settings):  # type: (dict[str, list[str]]) -> tuple[list[str], 
     return arguments, environment
 
 
-def install_packages(files):  # type: (list[str]) -> None
+def install_packages(files: list[str]) -> None:
     """Install by uv (several times faster), or by pip where uv can't."""
     pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check"]
     wanted = [word for name in files for word in ("-r", str(REQUIREMENTS / name))]
@@ -155,7 +158,7 @@ def install_packages(files):  # type: (list[str]) -> None
         sys.exit("The packages could not be installed; the lines above say why.")
 
 
-def install(target):  # type: (str) -> None
+def install(target: str) -> None:
     """Install what the target needs, unless the stamp says that it is there."""
     wanted = hashes((*FILES[target], "install.txt"))
     if wanted.items() <= installed().items():
@@ -166,14 +169,14 @@ def install(target):  # type: (str) -> None
         if wanted.items() <= installed().items():
             return
         began = time.monotonic()
-        say("Installing into %s" % VENV)
+        say(f"Installing into {VENV}")
         make_venv()
         install_packages([name for name in FILES[target] if name in wanted])
         STAMP.write_text(json.dumps(dict(installed(), **wanted), indent=1))
-        say("Installed in %.1f s" % (time.monotonic() - began))
+        say(f"Installed in {time.monotonic() - began:.1f} s")
 
 
-def main(words):  # type: (list[str]) -> None
+def main(words: list[str]) -> None:
     """See the module's text."""
     require_python()
     os.chdir(str(ROOT))

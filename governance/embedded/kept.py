@@ -22,14 +22,14 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def make_folder(folder: Path) -> None:
-    """Make `folder`, enterable by all: PostgreSQL runs as another user when we are root, whatever the umask."""
+    """Make `folder`, enterable by all whatever the umask: as root, PostgreSQL runs as another user."""
     if not folder.is_dir():
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o755)
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The kept values, or {} where there is no file yet. ValueError names a file that is not a JSON object."""
+    """The kept values, {} where there is no file yet. ValueError names a file that is not a JSON object."""
     try:
         text = path.read_text()
     except FileNotFoundError:

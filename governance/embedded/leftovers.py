@@ -1,6 +1,6 @@
 """Children of a supervisor that was killed: written down while they run, ended by the next start.
 
-On Linux the kernel ends them with their parent (PR_SET_PDEATHSIG); this covers the slow ones, and other systems.
+On Linux the kernel ends them with their parent (PR_SET_PDEATHSIG); this is for slow ones and other systems.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from governance.embedded import kept
 
 
 def birth(pid: int) -> str | None:
-    """When the process started, as a text to compare; None when there is no such process (or only its zombie)."""
+    """When the process started, as a text to compare; None when there is none (or only its zombie)."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
@@ -44,7 +44,7 @@ def command_of(pid: int) -> str:
 
 
 def write_down(path: Path, pids: Iterable[int]) -> None:
-    """Keep which processes are ours, each with its birth: a process id alone may be somebody else's by then."""
+    """Keep which processes are ours, each with its birth: a number alone may be somebody else's by then."""
     born = {str(pid): birth(pid) for pid in pids}
     kept.write(path, {pid: text for pid, text in born.items() if text}, 0o644)
 

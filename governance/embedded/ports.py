@@ -73,7 +73,7 @@ def read(var: Path) -> dict[str, int]:
 
 
 def renew(var: Path) -> dict[str, int]:
-    """The kept ports, those that another program holds by now chosen anew. Only while none of our servers runs."""
+    """The kept ports, those that another program holds by now chosen anew. Only with our servers down."""
     path = var / "ports.json"
     with kept.locked(path):
         before = kept.read(path)

@@ -91,8 +91,8 @@ def create(folder: Path, account: Account, password: str) -> None:
 def clear_stale(data: Path, seconds: float = 20.0) -> None:
     """Stop a postmaster that outlived its supervisor, and drop the pid file of one that no longer is.
 
-    PostgreSQL takes any live process with the number in `postmaster.pid` for a postmaster, and would refuse to
-    start after a reboot that gave the number to another program of ours.
+    PostgreSQL takes any live process with the number in `postmaster.pid` for a postmaster, and would refuse
+    to start after a reboot that gave the number to another program of ours.
     """
     pid_file = data / "postmaster.pid"
     try:

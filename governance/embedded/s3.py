@@ -21,7 +21,7 @@ from governance.embedded.process import Program
 
 REGION = "us-east-1"
 
-# SeaweedFS action names. Retention and legal hold are not part of Write; BypassGovernanceRetention is given to nobody.
+# SeaweedFS actions. Retention and legal hold are not part of Write; nobody gets BypassGovernanceRetention.
 _APP_ACTIONS = {
     addresses.EVIDENCE_BUCKET: (
         "Read",
@@ -77,7 +77,7 @@ def _identity(name: str, key: str, secret: str, actions: list[str]) -> dict[str,
 
 
 def program(folder: Path, log: Path, port: Mapping[str, int], secrets: Mapping[str, str]) -> Program:
-    """The server with its data in `folder`, everything on loopback; `port` holds every name `s3…` of ports.NAMES."""
+    """The server with its data in `folder`, all on loopback; `port` holds every name `s3…` of ports.NAMES."""
     kept.make_folder(folder)
     folder.chmod(0o700)
     config = folder / "identities.json"
@@ -124,7 +124,7 @@ def _answers(port: int) -> bool:
 
 
 def make_buckets(endpoint: str, secrets: Mapping[str, str]) -> None:
-    """Make `evidence` (object lock, versioned) and `staging` (plain) where they are missing, as the admin identity.
+    """Make `evidence` (object lock, versioned) and `staging` (plain) where they are missing, as `admin`.
 
     No default retention on either: it would lock temporary keys too; locks are set on each object.
     """

@@ -66,7 +66,7 @@ class Supervisor:
         self._asked_to_stop = False
 
     def run(self) -> int:
-        """Until asked to stop (SIGTERM, SIGINT): 0; or until the start failed: 1. AlreadyRuns when one does."""
+        """Until asked to stop (SIGTERM, SIGINT): 0; or the start fails: 1. AlreadyRuns when one does."""
         lock = state.take(self.var)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._ask_to_stop)

@@ -13,7 +13,7 @@ QUEUES = ("actions.execute", "scans.policy", "scans.finops", "scans.security", "
 
 
 def program(root: Path, log: Path, environment: Mapping[str, str]) -> Program:
-    """A worker that ends its running tasks when stopped (SIGTERM), and drops them when the supervisor died."""
+    """A worker that finishes its tasks when stopped (SIGTERM), and drops them when the supervisor died."""
     return Program(
         name="worker",
         command=[
@@ -30,6 +30,6 @@ def program(root: Path, log: Path, environment: Mapping[str, str]) -> Program:
         log=log,
         cwd=root,
         environment=environment,
-        death_signal=signal.SIGQUIT,  # Celery's cold shutdown: the message comes back after its visibility timeout
+        death_signal=signal.SIGQUIT,  # Celery's cold shutdown: the messages come back later
         grace=20.0,
     )
