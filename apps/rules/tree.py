@@ -244,18 +244,18 @@ class Quantify:
 class Related:
     """Some other inventory row of the same tenant, bound as row `binding`, meets `link` and `where`.
 
-    `types` are the lower-cased resource types looked at. `link` says how the rows belong together; all of it
-    is decided by the database's own knowledge (nothing is fetched):
+    `types` are the lower-cased resource types looked at. `link` says how the rows belong together (letter
+    case does not count):
 
-    * `child`: the row's native_id lies below the resource's (a path prefix, case-insensitive);
-    * `self`: it is the resource itself;
+    * `below`: the row's native_id without its last `segments` path segments is the resource's;
     * `group`: same account and group_name; `account`: same account.
     """
 
     types: tuple[str, ...]
     binding: str
-    link: Literal["child", "self", "group", "account"]
+    link: Literal["below", "group", "account"]
     where: Rule
+    segments: int = 2
     at: str = ""
 
 
@@ -275,7 +275,7 @@ def children(node: Node) -> Iterator[Node]:
         if isinstance(value, NODE_TYPES):
             yield value  # type: ignore[misc]
         elif isinstance(value, tuple):
-            yield from (item for item in value if isinstance(item, NODE_TYPES))
+            yield from (item for item in value if isinstance(item, NODE_TYPES))  # type: ignore[misc]
 
 
 def walk(node: Node) -> Iterator[Node]:
