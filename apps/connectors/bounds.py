@@ -15,5 +15,3 @@ MAX_TAG_VALUE_BYTES = 4096
 MAX_DEPTH = 100
 # Beyond the range of a double no comparison of a policy language is defined.
 MAX_INTEGER_DIGITS = 308
-# The csv module's own bound on one cell.
-MAX_CSV_CELL_CHARS = 131_072

@@ -13,9 +13,6 @@ WHOLE = "whole"
 PART_KEYS = {
     "iam_policy": "iamPolicy",
     "org_policy": "orgPolicy",
-    "access_policy": "accessPolicy",
-    "access_level": "accessLevel",
-    "service_perimeter": "servicePerimeter",
     "os_inventory": "osInventory",
     "related_assets": "relatedAssets",
 }

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from apps.connectors.files.aws_config import read_aws_config
 from apps.connectors.files.azure_resource_graph import read_azure_resource_graph
+from apps.connectors.files.csv_table import read_csv
 from apps.connectors.files.detection import UnknownFormat, format_of
+from apps.connectors.files.gcp_asset import read_gcp_asset
+from apps.connectors.files.ibm_search import read_ibm_search
 from apps.connectors.files.ndjson import read_ndjson
 from apps.connectors.files.source import ByteStream, Input, open_source
 from apps.connectors.records import Refusal, Rejected, ResourceRecord
@@ -17,6 +21,10 @@ Reader = Callable[[ByteStream], Iterator[ResourceRecord | Refusal]]
 FORMATS: dict[str, Reader] = {
     "ndjson": read_ndjson,
     "azure-resource-graph": read_azure_resource_graph,
+    "aws-config": read_aws_config,
+    "gcp-asset": read_gcp_asset,
+    "ibm-search": read_ibm_search,
+    "csv": read_csv,
 }
 
 

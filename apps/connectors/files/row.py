@@ -52,8 +52,13 @@ def build(
     document: dict[str, Any],
     line: int,
     part: str = WHOLE,
+    account: str | None = None,
+    status: str | None = None,
 ) -> ResourceRecord:
-    """A record out of a row's values, checked: texts are texts within their bounds, the provider is known."""
+    """A record out of a row's values, checked: texts are texts within their bounds, the provider is known.
+
+    `account` and `status` are for formats that tell them beside the document; otherwise it is asked.
+    """
     if provider not in PROVIDERS:
         raise Rejected("provider", f"provider {str(provider)[:40]!r} is not one of {', '.join(PROVIDERS)}")
     identity = required_text("id", native_id, MAX_ID_BYTES)
@@ -69,9 +74,9 @@ def build(
         group_name=_short(group_of(provider, identity, document)),
         location=_short(normalised),
         region=_short(region_of(provider, normalised)),
-        account=_short(account_of(provider, identity, document)),
+        account=_short(account or account_of(provider, identity, document)),
         tags=normalise_tags(tags),
-        status=status_of(provider, document),
+        status=status or status_of(provider, document),
         document=document,
         line=line,
         part=part,

@@ -22,7 +22,7 @@ _BAD_CHARACTER = re.compile("[\x00\ud800-\udfff]")
 
 def parse_object(raw: bytes) -> dict[str, Any]:
     """The JSON object in `raw`, without its byte order mark. Raises Rejected naming the key or the column."""
-    value = _load(_decode(raw))
+    value = _load(decode(raw))
     if not isinstance(value, dict):
         raise Rejected(None, f"the row is {json_type(value)}, not an object")
     if _SUSPECT_ESCAPE.search(raw):
@@ -48,7 +48,8 @@ def json_type(value: object) -> str:
     return type(value).__name__
 
 
-def _decode(raw: bytes) -> str:
+def decode(raw: bytes) -> str:
+    """The text of UTF-8 bytes. Raises Rejected naming the first byte that isn't, and its column."""
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
