@@ -388,11 +388,8 @@ def same(left: JsonOrMissing, right: JsonOrMissing) -> bool:
         return left.keys() == right.keys() and all(same(left[key], right[key]) for key in left)
     if isinstance(left, float) or isinstance(right, float):
         return _decimal(left) == _decimal(right)
-    return (
-        (type(left) is type(right)
-        and left == right)
-        or (_decimal(left) is not None
-        and _decimal(left) == _decimal(right))
+    return (type(left) is type(right) and left == right) or (
+        _decimal(left) is not None and _decimal(left) == _decimal(right)
     )
 
 
