@@ -19,5 +19,5 @@ _REASONS = {
 def refusal(kind: str, resource: str) -> str:
     """The reason for refusing a filter by its type."""
     return _REASONS.get(kind) or (
-        f"the filter {kind[:60]} on {resource[:60]} asks the cloud for more than the inventory holds"
+        f"the filter {kind[:60]} asks the cloud for more than the inventory holds"
     )
