@@ -30,7 +30,11 @@ def record(
     if here.request_id:
         body["request_id"] = here.request_id
     audit = Audit(
-        actor=str(here.actor), action=action, target_type=target_type, target_id=target_id, payload=_plain(body)
+        actor=str(here.actor),
+        action=action,
+        target_type=target_type,
+        target_id=target_id,
+        payload=_plain(body),
     )
     audit.save(force_insert=True)
     return audit

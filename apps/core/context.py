@@ -63,7 +63,8 @@ class Context:
         return (str(self.tenant_id or ""), str(user_id or ""))
 
 
-_current: ContextVar[Context] = ContextVar("governance_context", default=Context())
+_NOBODY = Context()
+_current: ContextVar[Context] = ContextVar("governance_context", default=_NOBODY)
 
 
 def current() -> Context:
@@ -103,14 +104,14 @@ def scope(context: Context) -> Iterator[Context]:
     """Enter `context`, also inside a transaction that is already open, and restore what was there."""
     before = _current.get()
     token = _current.set(context)
-    changes_settings = before.settings != context.settings
     try:
-        if changes_settings:
+        if context.settings != before.settings:
             _reapply(context)
         yield context
     finally:
+        left = _current.get()  # not always `context`: see become()
         _current.reset(token)
-        if changes_settings:
+        if left.settings != before.settings:
             _reapply(before)
 
 
@@ -138,3 +139,10 @@ def tenant_transaction(tenant_id: uuid.UUID, actor: Actor | None = None) -> Iter
     """One short transaction in the name of `tenant_id`: the only way work outside a request reads or writes."""
     with tenant_scope(tenant_id, actor) as context, transaction.atomic():
         yield context
+
+
+def become(actor: Actor) -> None:
+    """Act as `actor` from here to the end of the surrounding scope: for authentication in the midst of a view."""
+    context = replace(current(), actor=actor)
+    _current.set(context)
+    _reapply(context)

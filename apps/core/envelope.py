@@ -42,7 +42,9 @@ class Envelope:
         if missing := [key for key in KEYS if key not in message]:
             raise InvalidInput(f"The message lacks {', '.join(missing)}.", field=missing[0])
         if extra := sorted(set(message) - set(KEYS)):
-            raise InvalidInput(f"The message has unknown keys: {', '.join(map(str, extra))}.", field=str(extra[0]))
+            raise InvalidInput(
+                f"The message has unknown keys: {', '.join(map(str, extra))}.", field=str(extra[0])
+            )
         for key in ("id", "tenant_id"):
             try:
                 uuid.UUID(str(message[key]))

@@ -10,7 +10,7 @@ from .roles import Permission, Role
 
 
 def desk(request: HttpRequest) -> dict[str, Any]:
-    """`may`: {permission name in lower case: bool} of the signed-in user, for templates to show or hide by."""
+    """`may`: {permission name in lower case: bool} of the signed-in user, for templates."""
     user = getattr(request, "user", None)
     role = getattr(user, "role", None)
     held = Role(role).permissions if role else frozenset()

@@ -18,6 +18,15 @@ class DatabaseWrapper(timescale_base.DatabaseWrapper):
     """PostgreSQL with the tenant context applied when the outermost transaction begins."""
 
     SchemaEditorClass = GovernanceSchemaEditor
+    _connecting = False
+
+    def connect(self) -> None:
+        # What Django asks of a new connection (its version, its settings) is nobody's data.
+        self._connecting = True
+        try:
+            super().connect()
+        finally:
+            self._connecting = False
 
     def schema_editor(self, *args: Any, **kwargs: Any) -> GovernanceSchemaEditor:
         return self.SchemaEditorClass(self, *args, **kwargs)
@@ -52,6 +61,7 @@ class DatabaseWrapper(timescale_base.DatabaseWrapper):
     def cursor(self) -> Any:
         if (
             self.alias == "default"
+            and not self._connecting
             and not self.in_atomic_block
             and self.autocommit
             and self.connection is not None

@@ -28,6 +28,7 @@ def databases(environment: Environment, *, pool: bool) -> dict[str, dict[str, An
 
 
 INSTALLED_APPS = [
+    "governance",
     "apps.core",
     "apps.jobs",
     "apps.audit",
@@ -143,7 +144,7 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Governance desk",
-    "DESCRIPTION": "Inventory, policies, violations, exceptions, actions and evidence of a tenant's cloud estate.",
+    "DESCRIPTION": "Inventory, policies, violations, exceptions, actions and evidence of a cloud estate.",
     "VERSION": "1.0.0",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,

@@ -1,9 +1,10 @@
+from django.conf import settings
+from django.db import migrations, models
+
 import apps.core.context
 import apps.core.db.constraints
 import apps.core.db.fields
 import apps.core.ids
-from django.conf import settings
-from django.db import migrations, models
 
 
 class Migration(migrations.Migration):

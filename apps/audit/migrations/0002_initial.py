@@ -1,8 +1,9 @@
+from django.db import migrations, models
+
 import apps.audit.models
 import apps.core.context
 import apps.core.db.fields
 import apps.core.ids
-from django.db import migrations, models
 
 
 class Migration(migrations.Migration):

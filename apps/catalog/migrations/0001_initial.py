@@ -1,10 +1,11 @@
+import django.contrib.postgres.indexes
+import django.db.models.deletion
+from django.db import migrations, models
+
 import apps.core.context
 import apps.core.db.constraints
 import apps.core.db.fields
 import apps.core.ids
-import django.contrib.postgres.indexes
-import django.db.models.deletion
-from django.db import migrations, models
 
 
 class Migration(migrations.Migration):

@@ -1,7 +1,8 @@
+from django.db import migrations, models
+
 import apps.core.context
 import apps.core.db.fields
 import apps.core.ids
-from django.db import migrations, models
 
 
 class Migration(migrations.Migration):

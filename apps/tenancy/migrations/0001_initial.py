@@ -1,11 +1,12 @@
+import django.contrib.postgres.fields
+from django.conf import settings
+from django.db import migrations, models
+
 import apps.core.context
 import apps.core.db.constraints
 import apps.core.db.fields
 import apps.core.ids
 import apps.tenancy.models
-import django.contrib.postgres.fields
-from django.conf import settings
-from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
