@@ -1,7 +1,7 @@
 """Starts the suite's servers once a run and lets every test reach the database as the app role.
 
 With pytest-xdist the controller starts them and the workers inherit the addresses by the environment. The
-settings module is named here: named in the configuration file it would be read before the addresses are known.
+settings module is named here: from the configuration file it is read before the addresses are known.
 """
 
 from __future__ import annotations
