@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from django.db import models
-from django_rls.models import RLSModel
 
 from .context import default_tenant_id
 from .db.access import READ_INSERT_UPDATE, READ_ONLY, Privileges, tenant_policies
 from .db.fields import DatabaseForeignKey, TransactionNow
+from .db.rls import RLSModel
 
 
 class TenantModel(RLSModel):
@@ -25,6 +25,8 @@ class TenantModel(RLSModel):
     tenant = DatabaseForeignKey(
         "tenancy.Tenant", "CASCADE", related_name="+", default=default_tenant_id, editable=False
     )
+
+    objects: ClassVar[models.Manager[Self]] = models.Manager()
 
     class Meta:
         abstract = True

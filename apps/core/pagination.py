@@ -11,7 +11,7 @@ import binascii
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from django.core.exceptions import ValidationError
 from django.core.serializers.json import DjangoJSONEncoder
@@ -87,12 +87,15 @@ class Keyset:
             previous=self._encode(rows[0], backwards=True) if has_previous else None,
         )
 
+    def _fields(self, model: type[models.Model]) -> list[models.Field]:
+        return [cast(models.Field, model._meta.get_field(name)) for name in self._names]
+
     @staticmethod
     def _turned(column: str) -> str:
         return column[1:] if column.startswith("-") else f"-{column}"
 
     def _compare(self, model: type[models.Model], values: Sequence[Any], operator: str) -> Func:
-        fields = [model._meta.get_field(name) for name in self._names]
+        fields = self._fields(model)
         return _RowComparison(
             _Row(*(F(name) for name in self._names)),
             _Row(*(Value(v, output_field=f) for v, f in zip(values, fields, strict=True))),
@@ -109,7 +112,7 @@ class Keyset:
             backwards, *values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
             if len(values) != len(self.columns) or any(isinstance(v, dict | list) for v in values):
                 raise ValueError
-            fields = [model._meta.get_field(name) for name in self._names]
+            fields = self._fields(model)
             return bool(backwards), [f.to_python(v) for f, v in zip(fields, values, strict=True)]
         except (ValueError, TypeError, binascii.Error, ValidationError) as error:
             raise InvalidInput("The cursor does not belong to this list.", field="cursor") from error

@@ -64,7 +64,10 @@ def _from_api_exception(error: exceptions.APIException) -> Response:
 
 
 def _problem(code: int, kind: str, detail: str, errors: Any) -> Response:
-    body = {"type": f"urn:governance:problem:{kind}", "title": kind.replace("-", " ").capitalize()}
+    body: dict[str, Any] = {
+        "type": f"urn:governance:problem:{kind}",
+        "title": kind.replace("-", " ").capitalize(),
+    }
     body |= {"status": code, "detail": detail}
     if errors:
         body["errors"] = errors

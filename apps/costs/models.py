@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from django.db import models
-from django_rls.models import RLSModel
 
 from apps.core.context import default_tenant_id
 from apps.core.db.access import Privileges, tenant_policies
 from apps.core.db.fields import NumericField
+from apps.core.db.rls import RLSModel
 
 
 class CostDay(RLSModel):
@@ -28,6 +28,8 @@ class CostDay(RLSModel):
     resource_id = models.TextField(null=True)
     day = models.DateField()
     amount = NumericField()
+
+    objects: ClassVar[models.Manager[Self]] = models.Manager()
 
     class Meta:
         db_table = "cost_timeseries"

@@ -17,7 +17,15 @@ from typing import Any
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from django.db.models import F, Q
 
-from apps.core.context import Actor, Context, current, scope, tenant_scope, tenant_transaction
+from apps.core.context import (
+    Actor,
+    Context,
+    current,
+    current_tenant_id,
+    scope,
+    tenant_scope,
+    tenant_transaction,
+)
 from apps.core.db.fields import TransactionNow
 from apps.core.errors import GovernanceError, StaleState
 
@@ -45,7 +53,7 @@ class JobHandle:
 
     def __init__(self, job: Job, token: uuid.UUID) -> None:
         self.job_id = job.pk
-        self.tenant_id: uuid.UUID = job.tenant_id
+        self.tenant_id: uuid.UUID = current_tenant_id()
         self.params: Mapping[str, Any] = job.params
         self.attempt = job.attempts
         self.requested_by = job.created_by
@@ -145,7 +153,7 @@ def _work(kind: JobKind, job: Job, handle: JobHandle, token: uuid.UUID) -> Job |
 def _end(
     job: Job, state: str, guard: Q, *, result: Mapping[str, Any] | None = None, error: str = ""
 ) -> Job | None:
-    with tenant_transaction(job.tenant_id):
+    with tenant_transaction(current_tenant_id()):
         job.refresh_from_db()
         try:
             finish(job, state, result=result, error=error, guard=guard)
@@ -159,7 +167,7 @@ def _retry_or_fail(job: Job, guard: Q, error: str, *, retryable: bool) -> Job | 
     if not retryable or job.attempts >= job.max_attempts:
         return _end(job, FAILED, guard, error=error)
     wait = BACKOFF[min(job.attempts, len(BACKOFF)) - 1]
-    with tenant_transaction(job.tenant_id), transaction.atomic():
+    with tenant_transaction(current_tenant_id()), transaction.atomic():
         Job.objects.filter(guard, pk=job.pk, status=RUNNING).update(
             status=QUEUED,
             not_before=TransactionNow() + wait,

@@ -137,7 +137,7 @@ def send_message(job: Job) -> bool:
 def dispatch_due(limit: int = BATCH) -> int:
     """Send what the rows of all tenants say is due; returns how many messages were sent."""
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT id, tenant_id FROM jobs_due(%s, %s)", [QUIET, limit])
+        cursor.execute("SELECT id, tenant_id FROM jobs_due(%s::interval, %s)", [str(QUIET), limit])
         due = cursor.fetchall()
     sent = 0
     for job_id, tenant_id in due:

@@ -84,7 +84,7 @@ class TokenAuthentication(authentication.BaseAuthentication):
             if last is None or (now - last).total_seconds() > LAST_USED_RESOLUTION_SECONDS:
                 ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
         context.become(Actor.token(token.pk, token.user_id))
-        request._request.principal = token.user
+        request._request.principal = token.user  # type: ignore[attr-defined]
         return token.user, token
 
     def authenticate_header(self, request: Request) -> str:

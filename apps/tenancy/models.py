@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django_rls.models import RLSModel
 
 from apps.core.db.access import EVERYTHING, Privileges, tenant_policies
 from apps.core.db.checks import one_of
 from apps.core.db.constraints import tenant_reference
 from apps.core.db.fields import DatabaseForeignKey, TransactionNow
+from apps.core.db.rls import RLSModel
 from apps.core.ids import new_id
 from apps.core.models import TenantModel
 
@@ -38,6 +38,8 @@ class Tenant(RLSModel):
     slug = models.TextField(unique=True, db_default=RandomSlug(), help_text="Short name used at sign-in")
     status = models.TextField(db_default="active")
     settings = models.JSONField(db_default={}, blank=True)
+
+    objects: ClassVar[models.Manager[Self]] = models.Manager()
 
     class Meta:
         db_table = "tenants"

@@ -36,8 +36,8 @@ def find_tenant(handle: str, *, by_name: bool = False) -> uuid.UUID:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT id, match FROM tenant_ids(%s)", [handle])
         rows = cursor.fetchall()
-    exact = [row[0] for row in rows if row[1] != "name"]
-    named = [row[0] for row in rows if row[1] == "name"]
+    exact: list[uuid.UUID] = [row[0] for row in rows if row[1] != "name"]
+    named: list[uuid.UUID] = [row[0] for row in rows if row[1] == "name"]
     if exact:
         return exact[0]
     if by_name and len(named) > 1:

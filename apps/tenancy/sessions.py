@@ -43,7 +43,8 @@ class SessionStore(SessionBase):
         tenant_id = current().tenant_id
         if tenant_id is None:
             raise CreateError("a session needs a tenant")
-        return f"{tenant_id.hex}.{super()._get_new_session_key()}"
+        random: str = super()._get_new_session_key()  # type: ignore[misc]
+        return f"{tenant_id.hex}.{random}"
 
     def exists(self, session_key: str) -> bool:
         tenant_id = tenant_of_key(session_key)
@@ -79,7 +80,7 @@ class SessionStore(SessionBase):
         tenant_id = tenant_of_key(self.session_key)
         if tenant_id is None:
             raise CreateError("a session needs a tenant")
-        data = self._get_session(no_load=must_create)
+        data = self._get_session(no_load=must_create)  # type: ignore[attr-defined]
         user_id = data.get("_auth_user_id")
         values = {
             "session_data": self.encode(data),

@@ -44,7 +44,7 @@ class CompositeForeignKey(BaseConstraint):
             "on_delete": self.on_delete,
         }
 
-    def constraint_sql(self, model: Any, schema_editor: Any) -> None:
+    def constraint_sql(self, model: Any, schema_editor: Any) -> None:  # type: ignore[override]
         # Written after the table, for the referenced table may be made later in the same migration.
         schema_editor.deferred_sql.append(self.create_sql(model, schema_editor))
 

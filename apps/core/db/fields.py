@@ -35,12 +35,12 @@ class DatabaseForeignKey(models.ForeignKey):
         kwargs["on_delete"] = models.DO_NOTHING
         super().__init__(to, **kwargs)
 
-    def deconstruct(self) -> tuple[str, str, list[Any], dict[str, Any]]:
+    def deconstruct(self) -> Any:
         name, path, args, kwargs = super().deconstruct()
         kwargs.pop("on_delete", None)
         kwargs["db_on_delete"] = self.db_on_delete
         # ForeignKey drops db_index when it is its own default (True); ours is False.
-        kwargs["db_index"] = self.db_index
+        kwargs["db_index"] = bool(getattr(self, "db_index", False))
         return name, path, args, kwargs
 
     def check(self, **kwargs: Any) -> list[checks.CheckMessage]:
