@@ -1,0 +1,132 @@
+"""Why a policy hit a resource, as a sentence made by the database, for hits only.
+
+A reason names the leaves that decided, each as `name is value`, and says of a breach what must be:
+`minimumTlsVersion is "TLS1_0", must be "TLS1_2"`. Conditions that only say which resources are meant (the
+type) are left out where there is anything else to say.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from apps.rules.sql.fragment import Sql, integer, join, sql, text
+from apps.rules.tree import (
+    Always,
+    And,
+    Compare,
+    Not,
+    Or,
+    Quantify,
+    Related,
+    Rule,
+)
+from apps.rules.wording import SHOWN, demand, is_breach, is_scope, name_of, related_name
+
+if TYPE_CHECKING:
+    from apps.rules.sql.translate import Translator
+
+_WHOLE = "The policy applies to every resource of this kind."
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """Part of a sentence. `plain` states the fact, `demanding` adds what must be, where that adds
+    anything."""
+
+    plain: Sql
+    demanding: Sql
+    breach: bool = False
+    scope: bool = False
+
+
+def reason(tree: Rule, walker: Translator) -> Sql:
+    """A text expression, never NULL, that says why the rule is true of the row."""
+    parts = _say(tree, walker, outcome=True)
+    return sql("coalesce({}, {})", _sentence(parts), text(_WHOLE)) if parts else text(_WHOLE)
+
+
+def _sentence(parts: list[_Said]) -> Sql:
+    telling = [part for part in parts if not part.scope] or parts
+    breached = any(part.breach for part in telling)
+    said = [part.demanding if part.breach else part.plain for part in telling[:-1]]
+    last = telling[-1]
+    said.append(last.demanding if last.breach or not breached else last.plain)
+    return join(" || '; ' || ", said)
+
+
+def _say(node: Rule, walker: Translator, *, outcome: bool) -> list[_Said]:
+    match node:
+        case Not(item):
+            return _say(item, walker, outcome=not outcome)
+        case And(items) | Or(items):
+            conjunctive = isinstance(node, And) is outcome
+            return (_every if conjunctive else _first)(items, walker, outcome=outcome)
+        case Compare():
+            return [_leaf(node, walker, outcome=outcome)]
+        case Quantify():
+            return [_quantified(node, walker, outcome=outcome)]
+        case Related():
+            there = "there is a " if outcome else "there is no "
+            return [_fixed(there + related_name(node) + " that meets the condition", breach=True)]
+        case Always():
+            return []
+
+
+def _fixed(words: str, *, breach: bool = False) -> _Said:
+    return _Said(text(words), text(words), breach=breach)
+
+
+def _every(items: tuple[Rule, ...], walker: Translator, *, outcome: bool) -> list[_Said]:
+    return [part for item in items for part in _say(item, walker, outcome=outcome)]
+
+
+def _first(items: tuple[Rule, ...], walker: Translator, *, outcome: bool) -> list[_Said]:
+    """What is said of the first item that has the outcome."""
+    branches: list[Sql] = []
+    scope = True
+    for item in items:
+        parts = _say(item, walker, outcome=outcome)
+        if not parts:
+            continue
+        truth = walker.truth(item)
+        branches.append(sql("when {} then {}", truth.holds if outcome else truth.false, _sentence(parts)))
+        scope = scope and all(part.scope for part in parts)
+    if not branches:
+        return []
+    chosen = sql("case {} else {} end", join(" ", branches), text("another condition is met"))
+    return [_Said(chosen, chosen, breach=not scope, scope=scope)]
+
+
+def _leaf(node: Compare, walker: Translator, *, outcome: bool) -> _Said:
+    seen = walker.value(node.left)
+    shown = sql("coalesce(left(({})::text, {}), 'missing')", seen.json(), integer(SHOWN))
+    if seen.valid is not None:
+        shown = sql("case when {} then {} else 'unknown' end", seen.valid, shown)
+    plain = sql("{} || {}", text(f"{name_of(node.left)} is "), shown)
+    demanding = sql("{} || {}", plain, text(f", {demand(node, outcome=outcome)}"))
+    return _Said(plain, demanding, breach=is_breach(node, outcome=outcome), scope=is_scope(node))
+
+
+def _quantified(node: Quantify, walker: Translator, *, outcome: bool) -> _Said:
+    name = name_of(node.over)
+    existential = (node.kind == "any") is outcome
+    if not existential:
+        words = (
+            f"no element of {name} meets the condition" if node.kind == "any" else f"every element of {name}"
+        )
+        return _fixed(
+            words if node.kind == "any" else words + " meets the condition", breach=node.kind == "any"
+        )
+    source, body, parts = walker.witness(node, lambda rule: _say(rule, walker, outcome=outcome))
+    condition = body.holds if outcome else body.false
+    if not parts:
+        return _fixed(f"{name} has an element")
+    said = sql(
+        "{} || coalesce((select {} from {} where {} limit 1), '')",
+        text(f"in {name}: "),
+        _sentence(parts),
+        source,
+        condition,
+    )
+    return _Said(said, said, breach=True)

@@ -1,0 +1,344 @@
+"""The walker from a rule tree to SQL. It knows the tree and no language: operators come from the dialects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from apps.rules.dialect import function, operator
+from apps.rules.evaluate import LINKED_TYPES
+from apps.rules.sql.fragment import (
+    FALSE,
+    TRUE,
+    Sql,
+    all_of,
+    any_of,
+    join,
+    negate,
+    sql,
+    text,
+    texts,
+)
+from apps.rules.sql.scope import Columns, path_value
+from apps.rules.sql.values import ConstantValue, SqlValue, Truth
+from apps.rules.tree import (
+    Always,
+    And,
+    Choice,
+    Collect,
+    Column,
+    Compare,
+    Const,
+    Count,
+    Func,
+    Linked,
+    Not,
+    Or,
+    Path,
+    Quantify,
+    Related,
+    Rule,
+    RuleValue,
+    Tally,
+    Value,
+)
+
+T = TypeVar("T")
+
+_WORTH_AN_ALIAS = 60
+"""Characters of an array's expression above which it is written once, in a subselect."""
+
+
+class Translator:
+    """Translates the rules of one statement; a `SqlScope` to the operators."""
+
+    def __init__(self, columns: Columns, tenant: Sql) -> None:
+        """`tenant` is the tenant's id as SQL: rows of other tenants are never looked at."""
+        self.columns = columns
+        self.tenant = tenant
+        self._bindings: dict[str, Sql] = {}
+
+    # --- what operators may ask (SqlScope) ---
+
+    def share(self, expression: Sql) -> Sql:
+        return self.columns.share(expression)
+
+    def alias(self) -> str:
+        return self.columns.alias()
+
+    def local(self, text: str) -> Sql:
+        return Sql(text, local=True)
+
+    # --- rules ---
+
+    def truth(self, node: Rule) -> Truth:
+        """The SQL of a rule."""
+        match node:
+            case Always(outcome):
+                return Truth(TRUE if outcome else FALSE)
+            case And(items):
+                return _and([self.truth(item) for item in items])
+            case Or(items):
+                return _and([self.truth(item).inverted() for item in items]).inverted()
+            case Not(item):
+                return self.truth(item).inverted()
+            case Compare():
+                return self._compare(node)
+            case Quantify():
+                return self._quantify(node)
+            case Related():
+                return self._related(node)
+
+    def _compare(self, node: Compare) -> Truth:
+        left, right = self.value(node.left), self.value(node.right)
+        truth = operator(node.dialect, node.op).to_sql(left, right, self)
+        return truth.guarded(_all_valid([left, right]))
+
+    def _quantify(self, node: Quantify) -> Truth:
+        over = self.value(node.over)
+        source, alias = self._elements(over)
+        body = self._bound(node.binding, Sql(f"{alias}.value", local=True), node.body)
+        if node.kind == "all":
+            truth = self._exists(source, body.inverted()).inverted()
+        else:
+            truth = self._exists(source, body)
+        if node.strict:
+            truth = truth.guarded(sql("coalesce({} = 'array', false)", over.kind()))
+        return truth.guarded(over.valid)
+
+    def witness(self, node: Quantify, say: Callable[[Rule], T]) -> tuple[Sql, Truth, T]:
+        """The elements of a quantifier as a FROM item, its body over them, and what `say` makes of the body
+        there."""
+        source, alias = self._elements(self.value(node.over))
+        body = self._bound(node.binding, Sql(f"{alias}.value", local=True), node.body)
+        return source, body, say(node.body)
+
+    def _exists(self, source: Sql, body: Truth) -> Truth:
+        holds = sql("exists (select 1 from {} where {})", source, body.holds)
+        if body.fails is None:
+            return Truth(holds)
+        undecided = negate(body.fails)
+        return Truth(holds, sql("not exists (select 1 from {} where {})", source, undecided))
+
+    def _elements(self, over: SqlValue) -> tuple[Sql, str]:
+        """A FROM item with the elements of an array in its column `value`, and its alias; no array has
+        none."""
+        alias, array = self.alias(), over.json()
+        prefix = Sql("")
+        if len(array.text) > _WORTH_AN_ALIAS:
+            outer = self.alias()
+            prefix = sql(f"(select {{}} as v offset 0) {outer} cross join lateral ", array)
+            array = Sql(f"{outer}.v", local=True)
+        return (
+            sql(
+                "{}jsonb_array_elements(case when jsonb_typeof({}) = 'array' then {}"
+                f" else jsonb_build_array() end) with ordinality {alias}(value, ord)",
+                prefix,
+                array,
+                array,
+            ),
+            alias,
+        )
+
+    def _bound(self, binding: str, element: Sql, body: Rule) -> Truth:
+        self._bindings[binding] = element
+        return self.truth(body)
+
+    def _related(self, node: Related) -> Truth:
+        alias = self.alias()
+        self._bindings[node.binding] = Sql(alias, local=True)
+        where = self.truth(node.where)
+        holds = self._some_row(node, alias, where.holds)
+        if where.fails is None:
+            return Truth(holds)
+        return Truth(holds, negate(self._some_row(node, alias, negate(where.fails))))
+
+    def _some_row(self, node: Related, alias: str, condition: Sql) -> Sql:
+        """Whether some linked row meets the condition.
+
+        Where the condition does not read the outer row it is an IN, which PostgreSQL computes once and
+        hashes; an EXISTS would be computed for every resource.
+        """
+        outer, inner = self._link(node, alias)
+        rows = sql(
+            f"resources {alias} join resource_properties {alias}p on {alias}p.resource_id = {alias}.id"
+            f" where {alias}.tenant_id = {{}} and {alias}.type = any({{}})",
+            self.tenant,
+            texts(node.types),
+        )
+        if condition.level == 0:
+            return sql("coalesce({} in (select {} from {} and {}), false)", outer, inner, rows, condition)
+        return sql("exists (select 1 from {} and {} = {} and {})", rows, inner, outer, condition)
+
+    def _link(self, node: Related, alias: str) -> tuple[Sql, Sql]:
+        """The key of the outer row and that of the other row; rows are linked where the keys are equal
+        texts."""
+        if node.link == "below":
+            native = self.value(Path(Column("native_id"))).text()
+            cut = f"regexp_replace({alias}.native_id, '(/[^/]*){{{node.segments:d}}}$', '')"
+            return _folded(native), _folded(Sql(cut, local=True))
+        account = self.value(Path(Column("account"))).text()
+        if node.link == "account":
+            return _key(account), _key(Sql(f"{alias}.account", local=True))
+        group = self.value(Path(Column("group_name"))).text()
+        return (
+            _key(account, group),
+            _key(Sql(f"{alias}.account", local=True), Sql(f"{alias}.group_name", local=True)),
+        )
+
+    # --- values ---
+
+    def value(self, node: Value) -> SqlValue:
+        """The SQL of a value."""
+        match node:
+            case Const(constant):
+                return ConstantValue(constant)
+            case Path():
+                return path_value(node, self.columns, self._bindings)
+            case Func():
+                return self._function(node)
+            case Count():
+                return self._count(node)
+            case Tally():
+                return self._tally(node)
+            case Collect():
+                return self._collect(node)
+            case Linked():
+                return self._linked(node)
+            case RuleValue(rule):
+                truth = self.truth(rule)
+                valid = None if truth.fails is None else any_of([truth.holds, truth.fails])
+                return SqlValue("boolean", truth.holds, valid)
+            case Choice():
+                return self._choice(node)
+
+    def _function(self, node: Func) -> SqlValue:
+        args = [self.value(arg) for arg in node.args]
+        result = function(node.dialect, node.name).to_sql(args, self)
+        valid = _all_valid([*args, result])
+        return result if valid is result.valid else SqlValue(result.form, result.expression, valid)
+
+    def _choice(self, node: Choice) -> SqlValue:
+        test = self.truth(node.test)
+        then, otherwise = self.value(node.then), self.value(node.otherwise)
+        expression = sql("case when {} then {} else {} end", test.holds, then.json(), otherwise.json())
+        conditions = []
+        if test.fails is not None:
+            conditions.append(any_of([test.holds, test.fails]))
+        if then.valid is not None or otherwise.valid is not None:
+            branches = (test.holds, then.valid or TRUE, otherwise.valid or TRUE)
+            conditions.append(sql("case when {} then {} else {} end", *branches))
+        return SqlValue("json", expression, all_of(conditions) if conditions else None)
+
+    def _count(self, node: Count) -> SqlValue:
+        over = self.value(node.over)
+        source, alias = self._elements(over)
+        where = (
+            Truth(TRUE)
+            if node.where is None
+            else self._bound(node.binding, Sql(f"{alias}.value", local=True), node.where)
+        )
+        counted = sql("(select count(*) from {} where {})", source, where.holds)
+        valid = over.valid
+        if where.fails is not None:
+            undecided = all_of([negate(where.holds), negate(where.fails)])
+            decided = sql("not exists (select 1 from {} where {})", source, undecided)
+            valid = all_of([part for part in (over.valid, decided) if part is not None])
+        return SqlValue("number", counted, valid)
+
+    def _tally(self, node: Tally) -> SqlValue:
+        truths = [self.truth(rule) for rule in node.rules]
+        counted = join(" + ", [sql("({})::integer", truth.holds) for truth in truths]) if truths else Sql("0")
+        decided = [any_of([truth.holds, truth.fails]) for truth in truths if truth.fails is not None]
+        return SqlValue("number", sql("({})", counted), all_of(decided) if decided else None)
+
+    def _linked(self, node: Linked) -> SqlValue:
+        """A look-up in one object of all the rows' values, which PostgreSQL makes once a statement."""
+        alias = self.alias()
+        self._bindings[node.binding] = Sql(alias, local=True)
+        read = self.value(node.value)
+        last = Sql(f"regexp_replace({alias}.native_id, '^.*/', '')", local=True)
+        account = self.value(Path(Column("account"))).text()
+        outer, inner = _key(account), _key(last)
+        if node.kind == "resource_group":
+            outer = _key(account, self.value(Path(Column("group_name"))).text())
+            inner = _key(Sql(f"{alias}.account", local=True), last)
+        made = sql(
+            "(select jsonb_object_agg({}, coalesce({}, 'null'::jsonb) order by {}) from {} where {} and {})",
+            inner,
+            read.json(),
+            sql(f'{alias}.id collate "C"'),
+            sql(f"resources {alias} join resource_properties {alias}p on {alias}p.resource_id = {alias}.id"),
+            sql(f"{alias}.type = {{}}", text(LINKED_TYPES[node.kind])),
+            sql(f"{alias}.tenant_id = {{}}", self.tenant),
+        )
+        found = sql("({} -> {})", made, outer)
+        return SqlValue("json", found, sql("{} is not null", found))
+
+    def _collect(self, node: Collect) -> SqlValue:
+        over = self.value(node.over)
+        source, alias = self._elements(over)
+        self._bindings[node.binding] = Sql(f"{alias}.value", local=True)
+        where = Truth(TRUE) if node.where is None else self.truth(node.where)
+        item = self.value(node.value)
+        made, each = self.alias(), self.alias()
+        kept = [where.holds, sql(f"{each}.value is not null")]
+        if node.skip_null:
+            kept.append(sql(f"{each}.value <> 'null'::jsonb"))
+        gathered = sql(
+            f"(select coalesce(jsonb_agg({each}.value order by {alias}.ord, {each}.ord), jsonb_build_array())"
+            f" from {{}} cross join lateral (select {{}} as value offset 0) {made}"
+            f" cross join lateral {{}} {each}(value, ord) where {{}})",
+            source,
+            item.json(),
+            _members(made, flatten=node.flatten),
+            all_of(kept),
+        )
+        valid = self._all_elements_valid(source, over, where, item)
+        array = over.json()
+        return SqlValue(
+            "json", sql("case when jsonb_typeof({}) = 'array' then {} end", array, gathered), valid
+        )
+
+    def _all_elements_valid(self, source: Sql, over: SqlValue, where: Truth, item: SqlValue) -> Sql | None:
+        bad = []
+        if where.fails is not None:
+            bad.append(all_of([negate(where.holds), negate(where.fails)]))
+        if item.valid is not None:
+            bad.append(sql("case when {} then not ({}) else false end", where.holds, item.valid))
+        if not bad:
+            return over.valid
+        fine = sql("not exists (select 1 from {} where {})", source, any_of(bad))
+        return all_of([part for part in (over.valid, fine) if part is not None])
+
+
+def _members(made: str, *, flatten: bool) -> Sql:
+    one = sql(f"unnest(array[{made}.value]) with ordinality")
+    if not flatten:
+        return one
+    return sql(
+        f"jsonb_array_elements(case when {made}.value is null then jsonb_build_array()"
+        f" when jsonb_typeof({made}.value) = 'array' then {made}.value"
+        f" else jsonb_build_array({made}.value) end) with ordinality"
+    )
+
+
+def _and(truths: list[Truth]) -> Truth:
+    holds = all_of([truth.holds for truth in truths])
+    if all(truth.fails is None for truth in truths):
+        return Truth(holds)
+    return Truth(holds, any_of([truth.false for truth in truths]))
+
+
+def _all_valid(values: list[SqlValue]) -> Sql | None:
+    conditions = [value.valid for value in values if value.valid is not None]
+    return all_of(conditions) if conditions else None
+
+
+def _folded(expression: Sql) -> Sql:
+    return sql('lower({} collate "C")', expression)
+
+
+def _key(*parts: Sql) -> Sql:
+    """One text of several, a separator between them that cannot occur in any; a missing one is empty."""
+    return join(" || chr(31) || ", [sql("coalesce({}, '')", _folded(part)) for part in parts])

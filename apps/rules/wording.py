@@ -1,0 +1,95 @@
+"""How a part of a rule reads to a person; shared by reasons (SQL) and explanations (Python)."""
+
+from __future__ import annotations
+
+from apps.rules.dialect import operator
+from apps.rules.text import json_text
+from apps.rules.tree import (
+    MISSING,
+    Choice,
+    Collect,
+    Column,
+    Compare,
+    Const,
+    Count,
+    Document,
+    Element,
+    Func,
+    JsonOrMissing,
+    Key,
+    Linked,
+    Path,
+    Related,
+    RuleValue,
+    Tally,
+    Value,
+)
+
+SHOWN = 100
+"""Characters of one value that are shown."""
+
+
+def name_of(value: Value) -> str:
+    """What a value is called: a path's label or steps, "count of ...", a function with its arguments."""
+    match value:
+        case Path():
+            return value.label or _steps_name(value)
+        case Const(constant):
+            return shown(constant)
+        case Count(over):
+            return f"count of {name_of(over)}"
+        case Collect(_, _, inner):
+            return name_of(inner)
+        case Tally():
+            return "count of conditions met"
+        case Linked(kind, _, inner):
+            return f"{kind.replace('_', ' ')} {name_of(inner)}"
+        case Func(_, name, args):
+            return f"{name}({', '.join(name_of(arg) for arg in args)})"[:SHOWN]
+        case Choice(_, then, otherwise):
+            return f"{name_of(then)} or {name_of(otherwise)}"[:SHOWN]
+        case RuleValue():
+            return "the condition"
+
+
+def _steps_name(path: Path) -> str:
+    steps = ".".join(step.name if isinstance(step, Key) else str(step.position) for step in path.steps)
+    match path.root:
+        case Column(name):
+            return f"{name}.{steps}" if steps else name
+        case Element():
+            return f"element.{steps}" if steps else "element"
+        case Document():
+            return steps or "resource"
+
+
+def shown(value: JsonOrMissing) -> str:
+    """A value as it is shown: its JSON text, cut, or "missing"."""
+    if value is MISSING:
+        return "missing"
+    written = json_text(value)
+    return written if len(written) <= SHOWN else written[: SHOWN - 1] + "…"
+
+
+def demand(node: Compare, *, outcome: bool) -> str:
+    """The requirement that a leaf breaks by this outcome: `must be "TLS1_2"`."""
+    words = operator(node.dialect, node.op).demands[0 if outcome else 1]
+    return words.replace(
+        "{}", shown(node.right.value) if isinstance(node.right, Const) else name_of(node.right)
+    )
+
+
+def is_breach(node: Compare, *, outcome: bool) -> bool:
+    """Whether this outcome of a leaf says that something is not as it must be, rather than which things are
+    meant."""
+    return operator(node.dialect, node.op).positive is not outcome
+
+
+def is_scope(node: Compare) -> bool:
+    """Whether a leaf only says which resources a rule is about: it reads the type or the provider."""
+    return isinstance(node.left, Path) and node.left.root in (Column("type"), Column("provider"))
+
+
+def related_name(node: Related) -> str:
+    """What a `Related` looks for."""
+    return f"related {' or '.join(node.types)}"
