@@ -55,8 +55,8 @@ def hits_query(
     reason).
 
     All four columns are text; outcome is 'hit' or 'error'; a resource that a policy does not hit gives no
-    row. `policies` are (policy id, rule) pairs; ids are what comes back. Read-only; the caller sets
-    statement_timeout.
+    row. `policies` are (policy id, rule) pairs; ids are what comes back. Rules that do not run
+    (`CompiledRule.runs`) and rules of other types give nothing. Read-only; the caller sets statement_timeout.
     """
     rows = RowFilter(tenant_id, resource_type, changed_since, resource_id)
     applicable = [(name, rule) for name, rule in policies if _applies(rule, resource_type)]
@@ -75,8 +75,10 @@ def group_by_type(
     """
     groups: dict[str | None, list[tuple[str, CompiledRule]]] = {}
     for name, rule in policies:
-        keys: list[str | None] = [None] if rule.resource_types is None else sorted(rule.resource_types)
-        for key in keys:
+        if not rule.runs:
+            continue
+        types: Sequence[str | None] = [None] if rule.resource_types is None else sorted(rule.resource_types)
+        for key in types:
             groups.setdefault(key, []).append((name, rule))
     return groups
 
@@ -86,6 +88,8 @@ _BATCH = 250
 
 
 def _applies(rule: CompiledRule, resource_type: str | None) -> bool:
+    if not rule.runs:
+        return False
     return resource_type is None or rule.resource_types is None or resource_type in rule.resource_types
 
 
