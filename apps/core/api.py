@@ -6,6 +6,7 @@ call it is asked by tenancy's gate, which stands above.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import IO, Any, ClassVar
 
@@ -15,11 +16,13 @@ from django.http import HttpRequest, HttpResponseBase
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework import exceptions, serializers, status
 from rest_framework.filters import BaseFilterBackend
+from rest_framework.mixins import ListModelMixin
 from rest_framework.parsers import JSONParser
 from rest_framework.request import Request
 from rest_framework.viewsets import GenericViewSet
 
-from .errors import InvalidInput
+from .db.fields import NumericField
+from .errors import InvalidInput, NotFound
 from .pagination import Keyset
 from .permissions import Permission
 
@@ -61,8 +64,20 @@ class DeclaredOrderings(BaseFilterBackend):
         return [{"name": "ordering", "in": "query", "required": False, "schema": schema}]
 
 
+class ExactDecimalField(serializers.DecimalField):
+    """Money and scores as text with every digit they have: a float would round them."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{**kwargs, "max_digits": None, "decimal_places": None})
+
+
 class ReadSerializer(serializers.ModelSerializer):
     """A row as it is shown: nothing in it is taken from a caller."""
+
+    serializer_field_mapping = {
+        **serializers.ModelSerializer.serializer_field_mapping,
+        NumericField: ExactDecimalField,
+    }
 
     def get_fields(self) -> dict[str, serializers.Field]:
         fields = super().get_fields()
@@ -82,11 +97,33 @@ class InputSerializer(serializers.Serializer):
         return super().to_internal_value(data)
 
 
+class StrictJSONField(serializers.JSONField):
+    """JSON that PostgreSQL can hold: no NUL and no lone surrogate in any key or text."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        value = super().to_internal_value(data)
+        text = json.dumps(value, ensure_ascii=False)
+        if "\\u0000" in text.replace("\\\\", "") or any("\ud800" <= c <= "\udfff" for c in text):
+            raise serializers.ValidationError("NUL and lone surrogates can't be stored.")
+        return value
+
+
+class ObjectField(StrictJSONField):
+    """A JSON object."""
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        value = super().to_internal_value(data)
+        if not isinstance(value, dict):
+            raise serializers.ValidationError("This must be an object.")
+        return value
+
+
 class RoomViewSet(GenericViewSet):
     """`orderings` maps what `?ordering=` may say to a keyset; the first is the default.
 
     A request that changes something runs in a savepoint of the request's transaction, and an error answer
-    rolls it back. Views marked `non_atomic` open their own transactions.
+    rolls it back. A view marked `non_atomic` gets its transaction here, except for the methods named in
+    `untransacted`, which touch the object store and open short ones of their own.
     """
 
     permission: ClassVar[Permission] = Permission.VIEW
@@ -97,6 +134,7 @@ class RoomViewSet(GenericViewSet):
     parser_classes = [BoundedJSONParser]
     metadata_class = None
     non_atomic: ClassVar[bool] = False
+    untransacted: ClassVar[tuple[str, ...]] = ()
 
     @property
     def keyset(self) -> Keyset:
@@ -107,7 +145,8 @@ class RoomViewSet(GenericViewSet):
         return self.orderings[name]
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if request.method in SAFE_METHODS or self.non_atomic:
+        held = not self.non_atomic  # by the middleware
+        if request.method in self.untransacted or (held and request.method in SAFE_METHODS):
             return super().dispatch(request, *args, **kwargs)
         with transaction.atomic():
             response = super().dispatch(request, *args, **kwargs)
@@ -133,6 +172,25 @@ class RoomViewSet(GenericViewSet):
         serializer = serializer_class(data=self.request.data, context=self.get_serializer_context())
         serializer.is_valid(raise_exception=True)
         return dict(serializer.validated_data)
+
+
+class PartViewSet(ListModelMixin, RoomViewSet):
+    """The rows of `queryset` that belong to one object of `whole`, named by the address's part `by`.
+
+    404 where that object is not there, rather than an empty list.
+    """
+
+    whole: ClassVar[type[models.Model]]
+    by: ClassVar[str]
+
+    def get_queryset(self) -> models.QuerySet[Any]:
+        rows = super().get_queryset()
+        if getattr(self, "swagger_fake_view", False):  # drf-spectacular looks at the view without a request
+            return rows
+        pk = self.kwargs[self.by]
+        if not self.whole._default_manager.filter(pk=pk).exists():
+            raise NotFound(f"There is no such {self.whole._meta.verbose_name}.")
+        return rows.filter(**{self.by: pk})
 
 
 def reference(queryset: models.QuerySet[Any], pk: Any, field: str) -> Any:

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.http import Http404
+from django.http import Http404, HttpRequest, JsonResponse
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
@@ -77,3 +77,10 @@ def _problem(code: int, kind: str, detail: str, errors: Any) -> Response:
     if errors:
         body["errors"] = errors
     return Response(body, status=code, content_type=MEDIA_TYPE)
+
+
+def no_such_endpoint(request: HttpRequest) -> JsonResponse:
+    """The answer below the API's root where no endpoint is."""
+    body = {"type": "urn:governance:problem:not-found", "title": "Not found", "status": 404}
+    body |= {"detail": f"There is no endpoint {request.path}."}
+    return JsonResponse(body, status=404, content_type=MEDIA_TYPE)

@@ -69,9 +69,7 @@ def earlier_answer(request: Request, body: Any) -> Answer | None:
     return _replay(row, digest_of(request, body)) if row is not None else None
 
 
-def once(
-    request: Request, body: Any, work: Callable[[], Answer], *, withheld: Sequence[str] = ()
-) -> Answer:
+def once(request: Request, body: Any, work: Callable[[], Answer], *, withheld: Sequence[str] = ()) -> Answer:
     """Do `work` once for the request's key, within the open transaction.
 
     `withheld` names parts of the answer that are not kept (a secret shown once): replayed they are null.
@@ -80,7 +78,7 @@ def once(
     if key is None:
         return work()
     digest = digest_of(request, body)
-    row = IdempotencyKey(user=request.user, key=key, request_sha256=digest)
+    row = IdempotencyKey(user_id=request.user.pk, key=key, request_sha256=digest)
     with transaction.atomic():
         IdempotencyKey.objects.bulk_create([row], ignore_conflicts=True)
         kept = IdempotencyKey.objects.get(user=request.user.pk, key=key)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.contrib.django_filters import DjangoFilterExtension
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import Direction
 from rest_framework import serializers
 
 from apps.core.api import InputSerializer
@@ -42,13 +44,17 @@ class Problem(serializers.Serializer):
     title = serializers.CharField()
     status = serializers.IntegerField()
     detail = serializers.CharField()
-    errors = serializers.DictField(required=False, help_text="What is wrong, by field or parameter")
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        # Not as an attribute: `errors` is the serializer's own.
+        wrong = serializers.DictField(required=False, help_text="What is wrong, by field or parameter")
+        return {**super().get_fields(), "errors": wrong}
 
 
 class OperationSchema(AutoSchema):
     """drf-spectacular's, with what the house adds."""
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]
         permission = required_permission(self.view, self.method)
         scopes = " or ".join(f"`{name}`" for name, held in SCOPES.items() if permission in held)
         needed = f"Permission: `{permission}`. A token needs the scope {scopes}."
@@ -58,7 +64,7 @@ class OperationSchema(AutoSchema):
         found: list[dict[str, Any]] = super()._get_parameters()
         return [*found, _IDEMPOTENCY] if self._keeps_keys() else found
 
-    def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
+    def _get_response_bodies(self, direction: Direction = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)
         problem = self.resolve_serializer(Problem, direction).ref
         for code in self._problems():
@@ -91,6 +97,28 @@ class OperationSchema(AutoSchema):
         return self.method == "POST" and getattr(self.view, "action", None) == "create"
 
 
+class Filters(DjangoFilterExtension):
+    """Our filters say themselves what they take."""
+
+    priority = 1
+
+    def resolve_filter_field(
+        self, auto_schema: Any, model: Any, filterset_class: Any, field_name: str, filter_field: Any
+    ) -> list[dict[str, Any]]:
+        schema = getattr(filter_field, "schema", None)
+        if schema is None:
+            found: list[dict[str, Any]] = super().resolve_filter_field(
+                auto_schema, model, filterset_class, field_name, filter_field
+            )
+            return found
+        parameter = {"name": field_name, "in": "query", "required": False, "schema": schema}
+        if schema["type"] == "array":
+            parameter |= {"style": "form", "explode": True}
+        if text := filter_field.extra.get("help_text"):
+            parameter["description"] = text
+        return [parameter]
+
+
 class BearerScheme(OpenApiAuthenticationExtension):
     target_class = "apps.tenancy.authentication.TokenAuthentication"
     name = "token"
@@ -105,5 +133,3 @@ class SessionScheme(OpenApiAuthenticationExtension):
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
         return {"type": "apiKey", "in": "cookie", "name": "governance_session"}
-
-
