@@ -6,4 +6,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("health/live", health.live, name="health-live"),
     path("health/ready", health.ready, name="health-ready"),
     path("", include("apps.tenancy.urls")),
+    path("api/", include("governance.api_urls")),
 ]
