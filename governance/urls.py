@@ -6,4 +6,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("health/live", health.live, name="health-live"),
     path("health/ready", health.ready, name="health-ready"),
     path("", include("apps.tenancy.urls")),
+    path("", include("apps.desk.urls")),
+    path("", include("apps.desk.urls.catalog")),
+    path("", include("apps.desk.urls.jobs")),
+    path("", include("apps.desk.urls.audit")),
+    path("", include("apps.findings.urls")),
+    path("", include("apps.actions.urls")),
+    path("", include("apps.costs.urls")),
+    path("", include("apps.reports.urls")),
 ]

@@ -39,6 +39,16 @@ class Sort:
 
 
 @dataclass(frozen=True)
+class Step:
+    """What a list offers to begin: a URL name with an optional query, its words, and the key of `may`."""
+
+    view: str
+    label: str
+    needs: str
+    query: str = ""
+
+
+@dataclass(frozen=True)
 class Header:
     """A column's head: `url` leads to the ordering by it, if there is one; `sorted` is aria-sort's value."""
 
@@ -53,7 +63,7 @@ class ListPage(View):
     `rows()`; `filterset_class` where it filters; `empty()` where emptiness has a reason worth telling.
 
     `primary` names the filters that are always in sight, the others are folded; `labels` renames them;
-    `unlisted` are understood in the URL but not offered.
+    `unlisted` are understood in the URL but not offered. `step` is the button at the head.
     """
 
     name: ClassVar[str]
@@ -68,6 +78,7 @@ class ListPage(View):
     size: ClassVar[int] = 50
     template_name: ClassVar[str] = "desk/list.html"
     exportable: ClassVar[bool] = True
+    step: ClassVar[Step | None] = None
 
     def rows(self) -> models.QuerySet[Any]:
         raise NotImplementedError
@@ -196,7 +207,7 @@ class ListPage(View):
             "next_url": self._url(cursor=page.next) if page.next else "",
             "previous_url": self._url(cursor=page.previous) if page.previous else "",
             "first_url": self._url(cursor=None) if page.previous else "",
-            "sizes": sorted({*SIZES, self._size}),
+            "sizes": [(n, self._url(page_size=str(n), cursor=None)) for n in sorted({*SIZES, self._size})],
             "size": self._size,
             "csv_url": self._url(export="csv", cursor=None, page_size=None),
             "json_url": self._url(export="json", cursor=None, page_size=None),

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from apps.core import cells
 from apps.core.columns import Column
 from apps.core.emptiness import Emptiness
-from apps.core.pages import Sort
+from apps.core.pages import Sort, Step
 from apps.core.pagination import Keyset
 from apps.tenancy.pages import ListPage
 
@@ -24,6 +24,7 @@ def _resource_link(row: Resource) -> str:
 class ResourceList(ListPage):
     name = "catalog.resources"
     title = "Resources"
+    step = Step("catalog:import-create", "Import an inventory", "import")
     lead = "What your clouds hold, as last imported."
     filterset_class = ResourceFilter
     primary = ("search", "provider", "type")
@@ -71,6 +72,7 @@ class ResourceList(ListPage):
 class PolicyList(ListPage):
     name = "catalog.policies"
     title = "Policies"
+    step = Step("catalog:import-create", "Import policies", "import", "?kind=policies")
     lead = "The rules that each scan holds your resources to. Only active ones are scanned."
     filterset_class = PolicyFilter
     primary = ("search", "status", "severity")
@@ -110,6 +112,7 @@ class PolicyList(ListPage):
 class ImportList(ListPage):
     name = "catalog.imports"
     title = "Imports"
+    step = Step("catalog:import-create", "Import a file", "import")
     lead = "Every file that came in, with what was written and what was refused."
     filterset_class = ImportRunFilter
     primary = ("kind", "status")
