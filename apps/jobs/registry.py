@@ -57,3 +57,7 @@ def register_sweep(name: str, sweep: Callable[[], int]) -> None:
 
 def sweeps() -> Mapping[str, Callable[[], int]]:
     return dict(_sweeps)
+
+
+def is_registered(type_: str) -> bool:
+    return type_ in _kinds

@@ -76,10 +76,10 @@ class JobHandle:
 class _Heartbeat(threading.Thread):
     def __init__(self, handle: JobHandle, context: Context) -> None:
         super().__init__(daemon=True, name=f"heartbeat-{handle.job_id}")
-        self._handle, self._context, self._stop = handle, context, threading.Event()
+        self._handle, self._context, self._ended = handle, context, threading.Event()
 
     def run(self) -> None:
-        while not self._stop.wait(HEARTBEAT_SECONDS):
+        while not self._ended.wait(HEARTBEAT_SECONDS):
             try:
                 with scope(self._context):
                     self._handle.checkpoint()
@@ -91,7 +91,7 @@ class _Heartbeat(threading.Thread):
                 connection.close()
 
     def stop(self) -> None:
-        self._stop.set()
+        self._ended.set()
         self.join(timeout=10)
 
 

@@ -14,26 +14,14 @@ from importlib import import_module
 from typing import Any, Literal, Protocol, cast
 
 from apps.rules.errors import InvalidPolicy
-from apps.rules.tree import Json, Rule
+from apps.rules.parameters import Parameter
+from apps.rules.tree import Rule
 
 Language = Literal["azure", "custodian"]
 Severity = Literal["low", "medium", "high", "critical"]
 
 ALL_TYPES: None = None
 """`CompiledRule.resource_types` of a rule that may apply to any type."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """A parameter that a definition declares."""
-
-    name: str
-    kind: str
-    default: Json = None
-    has_default: bool = False
-    allowed: tuple[Json, ...] = ()
-    title: str = ""
-    description: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +49,11 @@ class CompiledRule:
     controls: tuple[str, ...] = ()
     related_types: frozenset[str] = frozenset()
     metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def runs(self) -> bool:
+        """Whether the rule is to be evaluated: it is not disabled, and no parameter lacks a value."""
+        return self.effect != "disabled" and not self.missing_parameters
 
 
 @dataclass(frozen=True, slots=True)

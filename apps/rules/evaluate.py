@@ -30,6 +30,7 @@ from apps.rules.tree import (
     Json,
     JsonOrMissing,
     Key,
+    Linked,
     Not,
     Or,
     Path,
@@ -38,6 +39,7 @@ from apps.rules.tree import (
     Rule,
     RuleValue,
     Step,
+    Tally,
     Value,
 )
 
@@ -105,7 +107,7 @@ def holds(rule: Rule, at: Frame) -> bool:
         case Compare(dialect, op, left, right):
             return operator(dialect, op).evaluate(value_of(left, at), value_of(right, at))
         case Quantify():
-            outcomes = (_attempt(rule.body, at.with_element(rule.binding, e)) for e in _members(rule, at))
+            outcomes = (_attempt(rule.body, at.with_element(rule.binding, e)) for e in members(rule, at))
             return _decide(outcomes, decisive=rule.kind == "any")
         case Related():
             return _related(rule, at)
@@ -122,8 +124,12 @@ def value_of(value: Value, at: Frame) -> JsonOrMissing:
             return function(dialect, name).evaluate([value_of(arg, at) for arg in args])
         case Count():
             return len(list(_matching(value, value_of(value.over, at), at)))
+        case Tally(rules):
+            return sum(holds(rule, at) for rule in rules)
         case Collect():
             return _collected(value, at)
+        case Linked():
+            return _linked_value(value, at)
         case RuleValue(rule):
             return holds(rule, at)
         case Choice(test, then, otherwise):
@@ -150,7 +156,8 @@ def _decide(outcomes: Iterable[bool | EvaluationError], *, decisive: bool) -> bo
     return not decisive
 
 
-def _members(rule: Quantify, at: Frame) -> list[Json]:
+def members(rule: Quantify, at: Frame) -> list[Json]:
+    """The elements that a quantifier runs over. Raises `EvaluationError`."""
     array = value_of(rule.over, at)
     if isinstance(array, list):
         return array
@@ -197,6 +204,31 @@ def _linked(rule: Related, resource: Resource, other: Resource) -> bool:
         ascii_lower(getattr(resource, name) or "") == ascii_lower(getattr(other, name) or "")
         for name in columns
     )
+
+
+LINKED_TYPES = {
+    "resource_group": "microsoft.resources/subscriptions/resourcegroups",
+    "subscription": "microsoft.resources/subscriptions",
+}
+"""The types of the rows that a `Linked` value is read in."""
+
+
+def _linked_value(node: Linked, at: Frame) -> JsonOrMissing:
+    resource = at.rows[""]
+    wanted = ascii_lower(resource.account or "")
+    if node.kind == "resource_group":
+        wanted += "\x1f" + ascii_lower(resource.group_name or "")
+    rows = [row for row in at.inventory if row.type == LINKED_TYPES[node.kind]]
+    keyed = {_linked_key(node, row): row for row in sorted(rows, key=lambda row: row.id.encode())}
+    if wanted not in keyed:
+        raise EvaluationError(f"the inventory has no row of its {node.kind.replace('_', ' ')}")
+    return value_of(node.value, at.with_row(node.binding, keyed[wanted]))
+
+
+def _linked_key(node: Linked, row: Resource) -> str:
+    last = (row.native_id or "").rpartition("/")[2]
+    account = row.account or "" if node.kind == "resource_group" else last
+    return ascii_lower(account) + ("\x1f" + ascii_lower(last) if node.kind == "resource_group" else "")
 
 
 def _root(root: Column | Document | Element, at: Frame) -> JsonOrMissing:

@@ -2,9 +2,9 @@
 
 Two families of nodes, all of them frozen dataclasses:
 
-* **values** (`Value`): `Const`, `Path`, `Func`, `Count`, `Collect`, `RuleValue`, `Choice`. A value is a JSON
-  value or `MISSING`, which is not the same as JSON null (`None`). What a language makes of either is its
-  operators' business.
+* **values** (`Value`): `Const`, `Path`, `Func`, `Count`, `Tally`, `Collect`, `Linked`, `RuleValue`, `Choice`.
+  A value is a JSON value or `MISSING`, which is not the same as JSON null (`None`). What a language makes of
+  either is its operators' business.
 * **rules** (`Rule`): `Always`, `And`, `Or`, `Not`, `Compare`, `Quantify`, `Related`. A rule is true, false or
   an error.
 
@@ -145,6 +145,13 @@ class Count:
 
 
 @dataclass(frozen=True, slots=True)
+class Tally:
+    """How many of the rules are true."""
+
+    rules: tuple[Rule, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Collect:
     """The array of `value` for each element of the array `over` that meets `where`, in order.
 
@@ -175,6 +182,19 @@ class Choice:
     test: Rule
     then: Value
     otherwise: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """A value read in the inventory row of what the resource belongs to: its resource group or its
+    subscription.
+
+    That row is bound as row `binding`; `value` reads only it. An error where the inventory has no such row.
+    """
+
+    kind: Literal["resource_group", "subscription"]
+    binding: str
+    value: Value
 
 
 # --- rules --------------------------------------------------------------------------------------------------
@@ -259,12 +279,13 @@ class Related:
     at: str = ""
 
 
-Value = Const | Path | Func | Count | Collect | RuleValue | Choice
+Value = Const | Path | Func | Count | Tally | Collect | RuleValue | Choice | Linked
 Rule = Always | And | Or | Not | Compare | Quantify | Related
 Node = Value | Rule
 
 NODE_TYPES: tuple[type, ...] = (
-    Const, Path, Func, Count, Collect, RuleValue, Choice, Always, And, Or, Not, Compare, Quantify, Related,
+    Const, Path, Func, Count, Tally, Collect, RuleValue, Choice, Linked, Always, And, Or, Not, Compare,
+    Quantify, Related,
 )  # fmt: skip
 
 

@@ -17,9 +17,11 @@ from apps.rules.tree import (
     Func,
     JsonOrMissing,
     Key,
+    Linked,
     Path,
     Related,
     RuleValue,
+    Tally,
     Value,
 )
 
@@ -38,6 +40,10 @@ def name_of(value: Value) -> str:
             return f"count of {name_of(over)}"
         case Collect(_, _, inner):
             return name_of(inner)
+        case Tally():
+            return "count of conditions met"
+        case Linked(kind, _, inner):
+            return f"{kind.replace('_', ' ')} {name_of(inner)}"
         case Func(_, name, args):
             return f"{name}({', '.join(name_of(arg) for arg in args)})"[:SHOWN]
         case Choice(_, then, otherwise):

@@ -38,8 +38,11 @@ def _follow(var: Path, child: subprocess.Popen[bytes] | None) -> dict[str, Any]:
     """The supervisor's state once it is ready or has failed; prints each step as it is done."""
     shown: set[str] = set()
     while True:
-        alive = state.running(var) is not None
+        pid = state.running(var)
+        alive = pid is not None
         now = state.read(var)
+        if alive and now.get("pid") != pid:  # what a killed one has left
+            now = {}
         for name, seconds in now.get("seconds", {}).items():
             if name not in shown and name != "all":
                 shown.add(name)

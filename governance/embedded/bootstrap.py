@@ -150,7 +150,18 @@ def install_packages(files: list[str]) -> None:
     pinned = REQUIREMENTS / "install.txt"
     if subprocess.call([*pip, "install", "-q", "--only-binary", ":all:", "-r", str(pinned)]) == 0:
         arguments, environment = uv_arguments(pip_configuration(pip))
-        command = [str(uv), "pip", "install", "-q", "--python", str(PYTHON), *arguments, *WHEELS, *wanted]
+        command = [
+            str(uv),
+            "pip",
+            "install",
+            "-q",
+            "--compile-bytecode",
+            "--python",
+            str(PYTHON),
+            *arguments,
+            *WHEELS,
+            *wanted,
+        ]
         if subprocess.call(command, env=environment) == 0:
             return
     say("uv could not install; trying pip, which takes longer")

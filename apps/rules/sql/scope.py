@@ -79,9 +79,7 @@ class Columns:
     def layered(self, base: Sql) -> Sql:
         """The subselect whose alias is to be `x`: `base` (alias `b`, column id) under all the levels."""
         first = self.levels[0] if self.levels else []
-        current = sql(
-            "select b.id, b.tenant_id{} from ({}) b offset 0", join("", [sql(", {}", c) for c in first]), base
-        )
+        current = sql("select b.id{} from ({}) b offset 0", join("", [sql(", {}", c) for c in first]), base)
         for level in self.levels[1:]:
             current = sql("select x.*, {} from ({}) x offset 0", join(", ", level), current)
         return current

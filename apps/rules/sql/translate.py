@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from apps.rules.dialect import function, operator
+from apps.rules.evaluate import LINKED_TYPES
 from apps.rules.sql.fragment import (
     FALSE,
     TRUE,
@@ -15,6 +16,7 @@ from apps.rules.sql.fragment import (
     join,
     negate,
     sql,
+    text,
     texts,
 )
 from apps.rules.sql.scope import Columns, path_value
@@ -29,6 +31,7 @@ from apps.rules.tree import (
     Const,
     Count,
     Func,
+    Linked,
     Not,
     Or,
     Path,
@@ -36,6 +39,7 @@ from apps.rules.tree import (
     Related,
     Rule,
     RuleValue,
+    Tally,
     Value,
 )
 
@@ -48,8 +52,10 @@ _WORTH_AN_ALIAS = 60
 class Translator:
     """Translates the rules of one statement; a `SqlScope` to the operators."""
 
-    def __init__(self, columns: Columns) -> None:
+    def __init__(self, columns: Columns, tenant: Sql) -> None:
+        """`tenant` is the tenant's id as SQL: rows of other tenants are never looked at."""
         self.columns = columns
+        self.tenant = tenant
         self._bindings: dict[str, Sql] = {}
 
     # --- what operators may ask (SqlScope) ---
@@ -156,36 +162,21 @@ class Translator:
         outer, inner = self._link(node, alias)
         rows = sql(
             f"resources {alias} join resource_properties {alias}p on {alias}p.resource_id = {alias}.id"
-            f" where {alias}.type = any({{}})",
+            f" where {alias}.tenant_id = {{}} and {alias}.type = any({{}})",
+            self.tenant,
             texts(node.types),
         )
         if condition.level == 0:
-            uncorrelated = "coalesce(({}) in (select {} from {} and {}), false)"
-            return sql(
-                uncorrelated,
-                sql("x.tenant_id, {}", outer),
-                sql(f"{alias}.tenant_id, {{}}", inner),
-                rows,
-                condition,
-            )
-        return sql(
-            f"exists (select 1 from {{}} and {alias}.tenant_id = x.tenant_id and {{}} = {{}} and {{}})",
-            rows,
-            inner,
-            outer,
-            condition,
-        )
+            return sql("coalesce({} in (select {} from {} and {}), false)", outer, inner, rows, condition)
+        return sql("exists (select 1 from {} and {} = {} and {})", rows, inner, outer, condition)
 
     def _link(self, node: Related, alias: str) -> tuple[Sql, Sql]:
         """The key of the outer row and that of the other row; rows are linked where the keys are equal
         texts."""
         if node.link == "below":
             native = self.value(Path(Column("native_id"))).text()
-            parent = f"regexp_replace({alias}.native_id, '(/[^/]*){{{{{node.segments:d}}}}}$', '')".replace(
-                "{{", "{"
-            )
-            parent = parent.replace("}}", "}")
-            return _folded(native), _folded(Sql(parent, local=True))
+            cut = f"regexp_replace({alias}.native_id, '(/[^/]*){{{node.segments:d}}}$', '')"
+            return _folded(native), _folded(Sql(cut, local=True))
         account = self.value(Path(Column("account"))).text()
         if node.link == "account":
             return _key(account), _key(Sql(f"{alias}.account", local=True))
@@ -208,8 +199,12 @@ class Translator:
                 return self._function(node)
             case Count():
                 return self._count(node)
+            case Tally():
+                return self._tally(node)
             case Collect():
                 return self._collect(node)
+            case Linked():
+                return self._linked(node)
             case RuleValue(rule):
                 truth = self.truth(rule)
                 valid = None if truth.fails is None else any_of([truth.holds, truth.fails])
@@ -250,6 +245,35 @@ class Translator:
             decided = sql("not exists (select 1 from {} where {})", source, undecided)
             valid = all_of([part for part in (over.valid, decided) if part is not None])
         return SqlValue("number", counted, valid)
+
+    def _tally(self, node: Tally) -> SqlValue:
+        truths = [self.truth(rule) for rule in node.rules]
+        counted = join(" + ", [sql("({})::integer", truth.holds) for truth in truths]) if truths else Sql("0")
+        decided = [any_of([truth.holds, truth.fails]) for truth in truths if truth.fails is not None]
+        return SqlValue("number", sql("({})", counted), all_of(decided) if decided else None)
+
+    def _linked(self, node: Linked) -> SqlValue:
+        """A look-up in one object of all the rows' values, which PostgreSQL makes once a statement."""
+        alias = self.alias()
+        self._bindings[node.binding] = Sql(alias, local=True)
+        read = self.value(node.value)
+        last = Sql(f"regexp_replace({alias}.native_id, '^.*/', '')", local=True)
+        account = self.value(Path(Column("account"))).text()
+        outer, inner = _key(account), _key(last)
+        if node.kind == "resource_group":
+            outer = _key(account, self.value(Path(Column("group_name"))).text())
+            inner = _key(Sql(f"{alias}.account", local=True), last)
+        made = sql(
+            "(select jsonb_object_agg({}, coalesce({}, 'null'::jsonb) order by {}) from {} where {} and {})",
+            inner,
+            read.json(),
+            sql(f'{alias}.id collate "C"'),
+            sql(f"resources {alias} join resource_properties {alias}p on {alias}p.resource_id = {alias}.id"),
+            sql(f"{alias}.type = {{}}", text(LINKED_TYPES[node.kind])),
+            sql(f"{alias}.tenant_id = {{}}", self.tenant),
+        )
+        found = sql("({} -> {})", made, outer)
+        return SqlValue("json", found, sql("{} is not null", found))
 
     def _collect(self, node: Collect) -> SqlValue:
         over = self.value(node.over)
