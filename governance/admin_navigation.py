@@ -80,7 +80,7 @@ def waiting_exceptions(request: HttpRequest) -> Waiting:
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """unfold's SIDEBAR.navigation."""
-    groups = []
+    groups: list[dict[str, Any]] = []
     for title, entries in GROUPS:
         items = [_item(request, entry) for entry in entries if request.user.has_perm(entry.permission)]
         if items:

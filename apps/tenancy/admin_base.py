@@ -82,13 +82,13 @@ class DeskModelAdmin(ModelAdmin):
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """Only the filters on the page: Django would take any column of the model from the address, and with
         it guess at secrets (`password__startswith`) or scan a table."""
-        allowed = {self.opts.pk.name if self.opts.pk else "pk"}
         for item in self.get_list_filter(request) if request else ():
-            if isinstance(item, tuple):
-                allowed.add(item[0])
-            elif isinstance(item, str):
-                allowed.add(item)
-        return any(lookup == name or lookup.startswith(f"{name}__") for name in allowed)
+            if lookup == getattr(item, "parameter_name", None):
+                return True
+            name = item[0] if isinstance(item, tuple) else item
+            if isinstance(name, str) and (lookup == name or lookup.startswith(f"{name}__")):
+                return True
+        return False
 
     def get_search_results(
         self, request: HttpRequest, queryset: models.QuerySet, search_term: str
@@ -162,7 +162,7 @@ class DeskModelAdmin(ModelAdmin):
 class ReadOnlyDeskModelAdmin(DeskModelAdmin):
     """Looked at here, made and changed elsewhere."""
 
-    actions = None
+    actions: Sequence[str] | None = None
 
 
 def name_actors(audits: Sequence[Any]) -> None:

@@ -41,8 +41,9 @@ class DeskChangeList(ChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        self.result_list = list(self.result_list)
-        self.model_admin.prepare_rows(request, self.result_list)
+        rows = list(self.result_list)  # type: ignore[has-type]
+        self.result_list = rows
+        self.model_admin.prepare_rows(request, rows)
 
 
 def choice_filter(field: str, choices: Sequence[str], *, name: str | None = None) -> type[SimpleListFilter]:

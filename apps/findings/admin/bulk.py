@@ -85,9 +85,7 @@ def _result(model_admin: Any, request: HttpRequest, decision: Decision, reason: 
     return _page(model_admin, request, "admin/desk/bulk_result.html", context)
 
 
-def _outcomes(
-    model_admin: Any, request: HttpRequest, decision: Decision, reason: str
-) -> Iterator[Outcome]:
+def _outcomes(model_admin: Any, request: HttpRequest, decision: Decision, reason: str) -> Iterator[Outcome]:
     # In the order of ids, so that two bulk decisions that meet wait for each other instead of deadlocking.
     for exception_id in sorted(_ids(model_admin, request))[:MAX_ITEMS]:
         digest = request.POST.get(f"digest_{exception_id}", "")
@@ -104,9 +102,7 @@ def _ids(model_admin: Any, request: HttpRequest) -> set[Any]:
     return found
 
 
-def _page(
-    model_admin: Any, request: HttpRequest, template: str, context: dict[str, Any]
-) -> TemplateResponse:
+def _page(model_admin: Any, request: HttpRequest, template: str, context: dict[str, Any]) -> TemplateResponse:
     request.current_app = model_admin.admin_site.name  # type: ignore[attr-defined]
     return TemplateResponse(
         request,

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import IntegrityError, OperationalError, transaction
-from django.utils import timezone
-from django.utils.timesince import timesince
 
 from apps.audit.services import record
 from apps.core.errors import GovernanceError, InvalidInput, NotFound, Refused, StaleState
@@ -95,9 +93,9 @@ def decide(decision: Decision, exception_id: Any, *, digest: str, reason: str) -
 
 
 def _locked(exception_id: Any) -> PolicyException:
-    found: PolicyException | None = (
-        queue_rows().select_for_update(of=("self",)).filter(pk=exception_id).first()
-    )
+    # Two statements: one that waited for the lock sees the row anew, but what it joins as it was before.
+    locked = list(PolicyException.objects.select_for_update().filter(pk=exception_id).values_list("pk"))
+    found: PolicyException | None = queue_rows().filter(pk=exception_id).first() if locked else None
     if found is None:
         raise NotFound("There is no such exception any more.")
     return found
@@ -116,7 +114,7 @@ def _still_as_shown(decision: Decision, exception: PolicyException, digest: str)
 def already(exception: PolicyException) -> str:
     """Who was first, and when: for whoever comes second."""
     who = f" by {exception.decided_by}" if exception.decided_by else ""
-    when = f" {timesince(exception.decided_at, timezone.now())} ago" if exception.decided_at else ""
+    when = f" at {exception.decided_at:%Y-%m-%d %H:%M} UTC" if exception.decided_at else ""
     return f"It is no longer open to this: it was {exception.status}{who}{when}."
 
 

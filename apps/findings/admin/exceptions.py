@@ -144,7 +144,8 @@ class PolicyExceptionAdmin(ReadOnlyDeskModelAdmin):
             )
             for verb in DECISIONS
         ]
-        return decisions + super().get_urls()
+        urls: list[URLPattern] = decisions + super().get_urls()
+        return urls
 
     def decide_view(self, request: HttpRequest, object_id: uuid.UUID, verb: str) -> HttpResponseBase:
         """GET shows what is decided on; only a POST with that page's digest decides."""

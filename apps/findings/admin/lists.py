@@ -36,7 +36,8 @@ class ViolationAdmin(ReadOnlyDeskModelAdmin):
     )  # fmt: skip
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        return super().get_queryset(request).annotate(shown_status=effective_status())
+        rows: QuerySet = super().get_queryset(request).annotate(shown_status=effective_status())
+        return rows
 
     def search_condition(self, request: HttpRequest, term: str) -> Q:
         resources = Resource.objects.filter(provider__in=PROVIDERS, native_id=term)

@@ -24,9 +24,9 @@ _WORST_OPEN = Subquery(
 )
 
 
-def queue_order(user_id: uuid.UUID) -> list[Any]:
+def queue_order(user_id: uuid.UUID | None) -> list[Any]:
     """For `order_by`, on rows of `with_risk()`. Decided ones follow, latest first."""
-    small = models.SmallIntegerField()
+    small: models.Field = models.SmallIntegerField()
     return [
         Case(When(PENDING, then=Value(0)), default=Value(1), output_field=small).asc(),
         Case(
