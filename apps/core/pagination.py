@@ -60,6 +60,10 @@ class Keyset:
             raise ValueError(f"an ordering goes one way: {columns}")
         object.__setattr__(self, "columns", columns)
 
+    def reversed(self) -> Keyset:
+        """The same columns the other way round."""
+        return Keyset(*(self._turned(column) for column in self.columns))
+
     @property
     def _names(self) -> list[str]:
         return [c.lstrip("-") for c in self.columns]
