@@ -104,8 +104,8 @@ class Supervisor:
 
         self._start_servers(port, secrets)
         migrate = self._step(applications.migrate)
-        buckets = self._buckets() if addresses.S3 not in self.external else None
-        self._wait(lambda: self._done(migrate) and self._ready("valkey"))
+        buckets = self._buckets()
+        self._wait(lambda: self._done(migrate) and self._ready("valkey") and self._ready("s3"))
         self._add(applications.web)
         self._wait(lambda: self._ready("web"))
         for program in applications.others:
@@ -140,7 +140,10 @@ class Supervisor:
         self._wait(lambda: self._ready("postgres"))
         postgres.prepare(port["postgres"], secrets)
 
-    def _buckets(self) -> Process:
+    def _buckets(self) -> Process | None:
+        """The step that makes S3's buckets, or None where they are made or not ours."""
+        if addresses.S3 in self.external or s3.has_buckets(self.var):
+            return None
         self._wait(lambda: self._ready("s3"))
         return self._step(
             Program(
