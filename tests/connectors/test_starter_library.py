@@ -18,6 +18,7 @@ from apps.connectors.files import read
 from apps.connectors.records import ResourceRecord
 from apps.connectors.sample import estate
 from apps.rules.compile import CompiledRule, compile_policy, split_document
+from apps.rules.custodian.resource_types import resources_of
 from apps.rules.evaluate import Resource, evaluate
 
 STARTER = Path(__file__).resolve().parents[2] / "apps" / "catalog" / "starter"
@@ -106,6 +107,12 @@ def test_titles_and_rationales_within_a_cloud_are_their_own() -> None:
         of_cloud = [d.document for path, d in LIBRARY if path.relative_to(STARTER).parts[0] == cloud]
         titles = [d.get("description") or d["properties"]["displayName"] for d in of_cloud]
         assert [title for title, count in Counter(titles).items() if count > 1] == []
+
+
+def test_custodian_knows_the_resources_of_the_large_clouds() -> None:
+    for path, definition in LIBRARY:
+        if path.parent.name in ("aws", "gcp"):
+            assert resources_of(definition.document["resource"]).is_known, definition.name
 
 
 @every_policy
