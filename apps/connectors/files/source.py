@@ -71,23 +71,40 @@ def open_source(given: Input) -> Iterator[Source]:
 
 
 class _Chained(io.RawIOBase):
-    """The bytes already read, then the rest."""
+    """The bytes already read, then the rest. Reads are filled up; a break waits for the bytes before it."""
 
     def __init__(self, head: bytes, read: _Read) -> None:
         self._head = head
         self._read = read
+        self._broken: BrokenSource | None = None
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer).cast("B")
+        filled = 0
+        while filled < len(view):
+            data = self._next(len(view) - filled, waiting=filled > 0)
+            if not data:
+                break
+            view[filled : filled + len(data)] = data
+            filled += len(data)
+        return filled
+
+    def _next(self, size: int, *, waiting: bool) -> bytes:
+        """Up to `size` bytes. A break is raised at once, or at the next call where bytes are `waiting`."""
         if self._head:
-            data, self._head = self._head[: len(view)], self._head[len(view) :]
-        else:
-            data = self._read(len(view))
-        view[: len(data)] = data
-        return len(data)
+            data, self._head = self._head[:size], self._head[size:]
+            return data
+        if self._broken is None:
+            try:
+                return self._read(size)
+            except BrokenSource as broken:
+                self._broken = broken
+        if waiting:
+            return b""
+        raise self._broken
 
 
 def _unpacked(packed: Any) -> _Read:
