@@ -144,6 +144,7 @@ def test_a_starter_policy_is_true_of_some_of_the_sample_and_not_of_all(path: Pat
     assert 0 < hits < len(resources)
 
 
+@pytest.mark.slow
 def test_the_custodian_policies_of_amazon_satisfy_custodian_itself() -> None:
     schema = pytest.importorskip("c7n.schema")
     files = [
