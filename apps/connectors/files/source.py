@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+from apps.connectors.bounds import GZIP_FREE_BYTES, MAX_GZIP_RATIO
 from apps.connectors.records import Rejected
 
 HEAD_BYTES = 64 * 1024
@@ -44,8 +45,7 @@ class Source:
     def __init__(self, raw: IO[bytes]) -> None:
         head, read = _take_head(raw.read)
         if head.startswith(_GZIP_MAGIC):
-            packed = io.BufferedReader(_Chained(head, read), _BUFFER_BYTES)
-            head, read = _take_head(_unpacked(packed))
+            head, read = _take_head(_unpacked(_Chained(head, read)))
         self.head = head.removeprefix(_UTF8_MARK)
         self.stream: ByteStream = io.BufferedReader(_Chained(self.head, read), _BUFFER_BYTES)
 
@@ -77,6 +77,7 @@ class _Chained(io.RawIOBase):
         self._head = head
         self._read = read
         self._broken: BrokenSource | None = None
+        self.given = 0  # bytes so far
 
     def readable(self) -> bool:
         return True
@@ -90,6 +91,7 @@ class _Chained(io.RawIOBase):
                 break
             view[filled : filled + len(data)] = data
             filled += len(data)
+        self.given += filled
         return filled
 
     def _next(self, size: int, *, waiting: bool) -> bytes:
@@ -107,17 +109,24 @@ class _Chained(io.RawIOBase):
         raise self._broken
 
 
-def _unpacked(packed: Any) -> _Read:
+def _unpacked(packed: _Chained) -> _Read:
     """Reads of a gzip's content. `read1` and not `read`: a break must not swallow the bytes before it."""
-    unzip = gzip.GzipFile(fileobj=packed)
+    buffered: Any = io.BufferedReader(packed, _BUFFER_BYTES)
+    unzip = gzip.GzipFile(fileobj=buffered)
+    unpacked = 0
 
     def read(size: int) -> bytes:
+        nonlocal unpacked
+        if unpacked > max(GZIP_FREE_BYTES, packed.given * MAX_GZIP_RATIO):
+            raise BrokenSource(f"the gzip data unpacks to more than {MAX_GZIP_RATIO} times its size")
         try:
-            return unzip.read1(size)
+            data = unzip.read1(size)
         except EOFError:
             raise BrokenSource("the gzip data ends before its end mark: the file was cut short") from None
         except (gzip.BadGzipFile, zlib.error) as error:
             raise BrokenSource(f"the gzip data is damaged: {error}") from None
+        unpacked += len(data)
+        return data
 
     return read
 
