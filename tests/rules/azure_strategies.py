@@ -16,7 +16,7 @@ SCALAR_FIELDS = [
 ]  # fmt: skip
 ARRAY_FIELDS = [f"{STORAGE}/networkAcls.ipRules[*]", f"{STORAGE}/networkAcls.ipRules[*].value"]
 LITERALS = [
-    "", "a", "A", "prod", "PROD", "5", "5.0", "true", "null", "10.0.0.1", "Köln", "KÖLN", "ÄÖ", "İ", "K", "a*b",
+    "", "a", "A", "prod", "PROD", "5", "5.0", "true", "null", "10.0.0.1", "Köln", "KÖLN", "ÄÖ", "İ", "\u212a", "a*b",
     "50%", "a_b", "a\\b", "$1", "%s", "'", '"', "{}", "[]", "2026-01-01", "2026-01-01T00:00:00Z", "2025-12-31T23:30:00-01:00",
     "2026-02-30", "2026-01-01 00:00:00.1234567", "a\nb", " a ", "east us 2", "12ab", "a/b/c", "x;y",
 ]  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -16,8 +18,11 @@ from tests.rules import database
 from tests.rules.azure_strategies import STORAGE, conditions, resources
 from tests.rules.conftest import NOW
 
+EXAMPLES = int(os.environ.get("RULES_EXAMPLES", "40"))
+"""Examples of each property; the slow run takes many more."""
+
 RELAXED = settings(
-    max_examples=250,
+    max_examples=EXAMPLES,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
@@ -56,8 +61,6 @@ def check(
 
 
 def distinct(rows: list[Resource]) -> list[Resource]:
-    from dataclasses import replace
-
     return [replace(row, id=f"r{i}") for i, row in enumerate(rows)]
 
 
