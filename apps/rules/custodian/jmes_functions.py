@@ -423,7 +423,9 @@ FUNCTIONS: dict[str, Function] = {
         _split,
         lambda a, b: sql("to_jsonb(string_to_array({}, {}))", string_of(b), string_of(a)),
     ),
-    "join": _function("join", (_STRING, _ARRAY), lambda glue, values: glue.join(values), _join_sql, members="string", of=1),
+    "join": _function(
+        "join", (_STRING, _ARRAY), lambda glue, values: glue.join(values), _join_sql, members="string", of=1
+    ),
     "max": _function(
         "max", (_ARRAY,), lambda v: max(v, default=None), _aggregate("max", "max"), members="number|string"
     ),
