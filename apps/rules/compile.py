@@ -50,6 +50,11 @@ class CompiledRule:
     related_types: frozenset[str] = frozenset()
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def runs(self) -> bool:
+        """Whether the rule is to be evaluated: it is not disabled, and no parameter lacks a value."""
+        return self.effect != "disabled" and not self.missing_parameters
+
 
 @dataclass(frozen=True, slots=True)
 class Definition:

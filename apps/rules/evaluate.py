@@ -107,7 +107,7 @@ def holds(rule: Rule, at: Frame) -> bool:
         case Compare(dialect, op, left, right):
             return operator(dialect, op).evaluate(value_of(left, at), value_of(right, at))
         case Quantify():
-            outcomes = (_attempt(rule.body, at.with_element(rule.binding, e)) for e in _members(rule, at))
+            outcomes = (_attempt(rule.body, at.with_element(rule.binding, e)) for e in members(rule, at))
             return _decide(outcomes, decisive=rule.kind == "any")
         case Related():
             return _related(rule, at)
@@ -156,7 +156,8 @@ def _decide(outcomes: Iterable[bool | EvaluationError], *, decisive: bool) -> bo
     return not decisive
 
 
-def _members(rule: Quantify, at: Frame) -> list[Json]:
+def members(rule: Quantify, at: Frame) -> list[Json]:
+    """The elements that a quantifier runs over. Raises `EvaluationError`."""
     array = value_of(rule.over, at)
     if isinstance(array, list):
         return array

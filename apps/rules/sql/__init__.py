@@ -1,1 +1,1 @@
-"""The SQL back end: rule trees to statements."""
+"""The SQL back end: rule trees to statements (`query.hits_query`)."""

@@ -1,0 +1,42 @@
+# The targets of a developer's day and of CI. `make up` works on a bare machine with Python 3.11+ and make.
+PYTHON ?= python3
+BOOTSTRAP = $(PYTHON) governance/embedded/bootstrap.py
+RUN = .venv/bin/python
+PYTEST = $(RUN) -m pytest -q $(PYTEST_ARGS)
+
+.PHONY: help up down status logs reset install test test-slow test-timescale check bench
+
+help:
+	@echo "up down status logs reset | test test-slow test-timescale check bench"
+
+up down status logs reset:
+	@$(BOOTSTRAP) $@
+
+install:
+	@$(BOOTSTRAP) install dev
+
+# Servers of the suite's own, on free ports in a temporary folder: tests/servers.py.
+test: install
+	$(PYTEST) -n 2 -m "not slow"
+
+# pytest ends with 5 when nothing is marked: here, and only here, that is no failure.
+test-slow: install
+	$(PYTEST) -m slow || test $$? -eq 5
+
+# Tests marked `timescale` and the schema catalog's, on a real TimescaleDB that is built and cached under var/.
+test-timescale: install
+	$(RUN) -m tests.timescale build
+	TEST_POSTGRES=timescale $(PYTEST)
+
+check: install
+	$(RUN) -m ruff format --check .
+	$(RUN) -m ruff check .
+	$(RUN) -m mypy apps governance
+	.venv/bin/lint-imports
+	.venv/bin/djlint --quiet --lint templates
+	$(RUN) manage.py makemigrations --check --dry-run
+	$(RUN) manage.py check
+	set -a; . .ci/production.env; $(RUN) manage.py check --deploy --fail-level WARNING
+
+bench: install
+	@if [ -e benchmarks/run.py ]; then $(RUN) benchmarks/run.py; else echo "There are no benchmarks yet."; fi

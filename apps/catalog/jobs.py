@@ -1,0 +1,43 @@
+"""The catalog's kinds of jobs: imports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from apps.jobs.registry import JobKind, register_job
+from apps.jobs.running import JobHandle
+
+from .models import ImportRun
+from .services import import_inventory, import_policies
+from .sources import discard_source, open_source
+
+Importer = Callable[..., ImportRun]
+
+
+def _run(importer: Importer, handle: JobHandle) -> Mapping[str, Any]:
+    with open_source(handle.params) as source:
+        run = importer(
+            source=source,
+            name=str(handle.params.get("name") or handle.params.get("path", "")),
+            format=handle.params.get("format") or None,
+            progress=handle,
+        )
+    discard_source(handle.params)
+    return {
+        "import_run": str(run.pk),
+        "read": run.rows_read,
+        "written": run.rows_written,
+        "unchanged": run.rows_unchanged,
+        "refused": run.rows_refused,
+        **run.summary,
+    }
+
+
+def register() -> None:
+    for type_, title, importer in (
+        ("inventory.import", "Inventory import", import_inventory),
+        ("policies.import", "Policy import", import_policies),
+    ):
+        register_job(JobKind(type=type_, queue="jobs", title=title, run=partial(_run, importer)))

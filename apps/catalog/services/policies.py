@@ -1,0 +1,213 @@
+"""Policy import, and what may be changed of a policy afterwards: its status and its parameters' values."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from django.db import transaction
+
+from apps.audit.services import record
+from apps.core.context import current, current_tenant_id, tenant_transaction
+from apps.core.db.fields import TransactionNow
+from apps.core.errors import InvalidInput
+from apps.core.states import StateMachine, transition
+
+from ..languages import PolicyDraft, PolicyFileRefusal, policy_language
+from ..models import ImportRun, Policy, PolicyVersion, policy_key
+from .importing import ImportLog, Progress
+from .policy_files import policy_files
+
+COMPILED = ("active", "disabled", "needs_parameters", "draft")
+REFUSED = ("unsupported", "invalid")
+
+POLICY_MACHINE = StateMachine(
+    model=Policy,
+    transitions={
+        "active": frozenset({"disabled", "needs_parameters"}),
+        "disabled": frozenset({"active"}),
+        "draft": frozenset({"active", "disabled"}),
+        "needs_parameters": frozenset({"active", "disabled"}),
+    },
+    audit_prefix="catalog.policy",
+)
+
+
+def import_policies(
+    *, source: IO[bytes] | Path, name: str, format: str | None = None, progress: Progress | None = None
+) -> ImportRun:
+    """Import a file, folder or ZIP of policies; returns the finished run.
+
+    Every definition ends compiled, or is kept as `unsupported` or `invalid` with JSON path and reason. The
+    run's summary: {"compiled", "unsupported", "failed", "reasons": {text: count}}. A changed definition
+    becomes a new version; status and parameter values that people set stay.
+    """
+    del format  # a policy file tells its own language
+    log = ImportLog(kind="policies", source=name, format="", progress=progress)
+    tally = _Tally()
+    try:
+        for file in policy_files(source, name):
+            if isinstance(file, PolicyFileRefusal):
+                log.read += 1
+                log.refuse(file.line, file.at, file.reason)
+                continue
+            _import_file(file.name, file.raw, log, tally)
+            log.save()
+    except BaseException as error:
+        log.finish(status="failed", error=str(error)[:500] or "Cancelled.", summary=tally.summary())
+        raise
+    log.finish(summary=tally.summary())
+    return log.run
+
+
+class _Tally:
+    """How the definitions of an import ended, and which ids it has given out."""
+
+    def __init__(self) -> None:
+        self.compiled = self.unsupported = self.failed = 0
+        self.reasons: Counter[str] = Counter()
+        self._given: dict[str, str] = {}
+
+    def count(self, draft: PolicyDraft) -> None:
+        if draft.status in COMPILED:
+            self.compiled += 1
+        else:
+            self.unsupported += 1
+            self.reasons.update(refusal["reason"] for refusal in draft.refusals)
+
+    def identity(self, draft: PolicyDraft, file: str, sha256: str) -> str:
+        """The provider's id; where one import gives the same id to another definition, with its place."""
+        plain = draft.provider_id
+        if self._given.setdefault(f"{draft.language}:{plain}", sha256) == sha256:
+            return plain
+        return f"{plain}@{file}#{draft.at}"
+
+    def summary(self) -> dict[str, Any]:
+        return {
+            "compiled": self.compiled,
+            "unsupported": self.unsupported,
+            "failed": self.failed,
+            "reasons": dict(self.reasons.most_common(200)),
+        }
+
+
+def _import_file(name: str, raw: bytes, log: ImportLog, tally: _Tally) -> None:
+    drafts: list[PolicyDraft] = []
+    for item in policy_language().read(raw, name):
+        log.read += 1
+        if isinstance(item, PolicyFileRefusal):
+            log.refuse(item.line, f"{name}{item.at}", item.reason)
+            continue
+        drafts.append(item)
+        tally.count(item)
+        for refusal in item.refusals:
+            log.refuse(None, f"{name}{item.at} {refusal['path']}".strip(), refusal["reason"], item.name)
+            break
+    with tenant_transaction(current_tenant_id()):
+        for draft in drafts:
+            written = _save(draft, name, tally)
+            if draft.status in REFUSED:
+                continue
+            log.written += written
+            log.unchanged += not written
+
+
+def _save(draft: PolicyDraft, file: str, tally: _Tally) -> bool:
+    """Insert or update one policy; True where something changed."""
+    sha256 = definition_sha256(draft.definition)
+    provider_id = tally.identity(draft, file, sha256)
+    pk = policy_key(current_tenant_id(), draft.language, provider_id)
+    policy = Policy.objects.filter(pk=pk).first()
+    if policy is None:
+        policy = Policy(pk=pk, status=draft.status, current_version=0, parameters=dict(draft.parameters))
+        changed = True
+    else:
+        current_sha = PolicyVersion.objects.filter(policy=policy, number=policy.current_version).values_list(
+            "sha256", flat=True
+        )
+        changed = list(current_sha) != [sha256]
+        if policy.parameters:
+            draft = policy_language().look_at(draft.language, draft.definition, policy.parameters)
+        if not changed and not _differs(policy, draft, provider_id):
+            return False
+    _apply(policy, draft, provider_id, new_version=changed)
+    if changed:
+        PolicyVersion(
+            policy=policy,
+            number=policy.current_version,
+            definition=dict(draft.definition),
+            sha256=sha256,
+            created_by=str(current().actor),
+        ).save(force_insert=True)
+    record("catalog.policy.imported", policy, {"version": policy.current_version, "status": policy.status})
+    return True
+
+
+def _metadata(draft: PolicyDraft, provider_id: str) -> dict[str, Any]:
+    return {**draft.metadata, "provider_id": provider_id, "refusals": [dict(r) for r in draft.refusals]}
+
+
+def _status(policy: Policy, draft: PolicyDraft) -> str:
+    """A compiled policy keeps what people set it to; a refusal shows at once."""
+    if policy.status in ("disabled", "draft") and draft.status in COMPILED:
+        return policy.status
+    return draft.status
+
+
+def _differs(policy: Policy, draft: PolicyDraft, provider_id: str) -> bool:
+    return (policy.name, policy.type, policy.effect, policy.severity, policy.status, policy.metadata) != (
+        draft.name,
+        draft.type,
+        draft.effect,
+        draft.severity,
+        _status(policy, draft),
+        json.loads(json.dumps(_metadata(draft, provider_id))),
+    )
+
+
+def _apply(policy: Policy, draft: PolicyDraft, provider_id: str, *, new_version: bool) -> None:
+    policy.status = _status(policy, draft) if policy.current_version else draft.status
+    policy.name, policy.provider, policy.type = draft.name, draft.provider, draft.type
+    policy.effect, policy.severity, policy.language = draft.effect, draft.severity, draft.language
+    policy.metadata = _metadata(draft, provider_id)
+    policy.current_version += new_version
+    if policy._state.adding:
+        policy.save(force_insert=True)
+    else:
+        policy.updated_at = TransactionNow()
+        policy.save()
+
+
+def definition_sha256(definition: Mapping[str, Any]) -> str:
+    canonical = json.dumps(definition, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode("utf-8", "backslashreplace")).hexdigest()
+
+
+def set_policy_status(*, policy: Policy, status: str) -> Policy:
+    """Enable (`active`) or disable a policy. Raises IllegalTransition for one that was refused."""
+    transition(POLICY_MACHINE, policy, status, changes={"updated_at": TransactionNow()})
+    return policy
+
+
+def set_policy_parameters(*, policy: Policy, parameters: Mapping[str, Any]) -> Policy:
+    """Give values to a policy's parameters; it becomes active once none is missing. Audited with both values."""
+    version = PolicyVersion.objects.get(policy=policy, number=policy.current_version)
+    draft = policy_language().look_at(policy.language, version.definition, parameters)
+    if draft.refusals:
+        refusal = draft.refusals[0]
+        raise InvalidInput(refusal["reason"], field=refusal["path"] or "parameters")
+    with transaction.atomic():
+        before = policy.parameters
+        policy.parameters = dict(parameters)
+        if policy.status in ("active", "needs_parameters"):
+            policy.status = draft.status
+        policy.effect = draft.effect
+        policy.updated_at = TransactionNow()
+        policy.save(update_fields=["parameters", "status", "effect", "updated_at"])
+        record("catalog.policy.parameters_set", policy, {"before": before, "after": dict(parameters)})
+        policy.refresh_from_db()
+    return policy

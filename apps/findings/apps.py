@@ -1,0 +1,20 @@
+from django.apps import AppConfig
+
+
+class FindingsConfig(AppConfig):
+    name = "apps.findings"
+    label = "findings"
+
+    def ready(self) -> None:
+        from apps.catalog.languages import use_policy_language
+        from apps.jobs.registry import JobKind, register_job, register_sweep
+
+        from .policy_reader import PolicyReader
+        from .services.exceptions import sweep_exceptions
+        from .services.scanning import JOB_TYPE, fail_scans_of, run_policy_scan
+
+        use_policy_language(PolicyReader())
+        register_job(
+            JobKind(JOB_TYPE, "scans.policy", "Policy scan", run=run_policy_scan, finished=fail_scans_of)
+        )
+        register_sweep("exceptions", sweep_exceptions)

@@ -1,0 +1,28 @@
+"""The two expressions that every list, count, API and report takes from here."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Case, F, Q, Value, When
+
+from apps.catalog.models import SEVERITIES
+from apps.core.db.fields import TransactionNow
+
+
+def severity_rank(column: str = "severity") -> Case:
+    """low 1 … critical 4, 0 for anything else; as text the order would put medium first."""
+    return Case(
+        *(When(**{column: severity}, then=Value(rank)) for rank, severity in enumerate(SEVERITIES, start=1)),
+        default=Value(0),
+        output_field=models.SmallIntegerField(),
+    )
+
+
+def lapsed() -> Q:
+    """Suppressed, but the exception's term is over by the database's clock: open again, swept or not."""
+    return Q(status="suppressed", suppressed_until__lte=TransactionNow())
+
+
+def effective_status() -> Case:
+    """The status that people see: a lapsed suppression reads as open before any job has swept it."""
+    return Case(When(lapsed(), then=Value("open")), default=F("status"), output_field=models.TextField())

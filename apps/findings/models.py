@@ -1,0 +1,268 @@
+"""Violations and what became of them, recommendations, exceptions, and the runs that found them."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import F, Q
+
+from apps.catalog.models import SEVERITIES, Policy, Resource
+from apps.core.db.access import READ_INSERT_UPDATE, READ_ONLY, Privileges
+from apps.core.db.checks import one_of
+from apps.core.db.constraints import tenant_reference
+from apps.core.db.fields import BigSerialField, DatabaseForeignKey, NumericField, TransactionNow
+from apps.core.ids import new_id
+from apps.core.models import TenantModel
+from apps.tenancy.models import User
+
+from .expressions import severity_rank
+
+VIOLATION_STATES = ("open", "suppressed", "fixed")
+EXCEPTION_STATES = ("pending", "approved", "rejected", "expired")
+RECOMMENDATION_KINDS = ("cost_optimization", "compliance", "security", "rightsizing")
+
+
+class Violation(TenantModel):
+    """A resource that breaks a policy: one current row for the two, re-opened in place.
+
+    Triggers of the first migration write `violation_events` and `violation_counters` with every change of
+    this table, whoever makes it.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    policy = DatabaseForeignKey(Policy, "SET NULL", null=True, related_name="violations")
+    resource = DatabaseForeignKey(Resource, "CASCADE", null=True, related_name="violations")
+    severity = models.TextField()
+    reason = models.TextField()
+    first_seen = models.DateTimeField(db_default=TransactionNow())
+    last_seen = models.DateTimeField(db_default=TransactionNow())
+    status = models.TextField(db_default="open")
+    severity_rank = models.GeneratedField(
+        expression=severity_rank(), output_field=models.SmallIntegerField(), db_persist=True
+    )
+    suppressed_until = models.DateTimeField(null=True)
+    exception_id = models.UUIDField(null=True)
+    fixed_at = models.DateTimeField(null=True)
+    policy_version = models.IntegerField(null=True)
+    source = models.TextField(db_default="policy")
+
+    class Meta:
+        db_table = "violations"
+        constraints = [
+            one_of("severity", SEVERITIES, "violations_severity_check"),
+            one_of("status", VIOLATION_STATES, "violations_status_check"),
+            models.UniqueConstraint(
+                fields=["tenant", "policy", "resource"], name="violations_policy_resource_key"
+            ),
+            models.UniqueConstraint(fields=["tenant", "id"], name="violations_tenant_id_id_key"),
+            tenant_reference("violations_tenant_policy_fk", "policy_id", "catalog.Policy", "SET NULL"),
+            tenant_reference("violations_tenant_resource_fk", "resource_id", "catalog.Resource"),
+        ]
+        indexes = [
+            models.Index(fields=["tenant", "status", "severity"], name="violations_status_severity"),
+            models.Index(fields=["tenant", "resource"], name="violations_resource"),
+            models.Index(
+                "tenant",
+                F("severity_rank").desc(),
+                F("last_seen").desc(),
+                F("id").desc(),
+                name="violations_worst",
+            ),
+            models.Index(
+                "tenant",
+                "status",
+                F("severity_rank").desc(),
+                F("last_seen").desc(),
+                F("id").desc(),
+                name="violations_status_worst",
+            ),
+            models.Index("tenant", F("last_seen").desc(), F("id").desc(), name="violations_recent"),
+            models.Index(
+                fields=["tenant", "suppressed_until"],
+                condition=Q(status="suppressed"),
+                name="violations_lapsing",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class ViolationEvent(TenantModel):
+    """What happened to a violation, append-only, so that posture on any past day can be told.
+
+    kind: opened, reopened, fixed, excepted, unexcepted, removed. No foreign key to the violation: the
+    event outlives it.
+    """
+
+    app_privileges: ClassVar[Privileges] = READ_ONLY
+
+    id = BigSerialField(primary_key=True)
+    violation_id = models.UUIDField()
+    policy_id = models.TextField(null=True)
+    resource_id = models.TextField(null=True)
+    severity = models.TextField()
+    kind = models.TextField()
+    at = models.DateTimeField(db_default=TransactionNow())
+
+    class Meta:
+        db_table = "violation_events"
+        indexes = [
+            models.Index(fields=["tenant", "violation_id", "id"], name="violation_events_of"),
+            models.Index(fields=["tenant", "at"], name="violation_events_at"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.at}"
+
+
+class ViolationCounter(TenantModel):
+    """How many violations a policy has, by severity and stored status; written by the triggers alone."""
+
+    app_privileges: ClassVar[Privileges] = READ_ONLY
+
+    pk = models.CompositePrimaryKey("tenant_id", "policy_id", "severity", "status")
+    policy_id = models.TextField(db_default="")
+    severity = models.TextField()
+    status = models.TextField()
+    n = models.BigIntegerField(db_default=0)
+
+    class Meta:
+        db_table = "violation_counters"
+
+    def __str__(self) -> str:
+        return f"{self.policy_id} {self.severity} {self.status}: {self.n}"
+
+
+class Recommendation(TenantModel):
+    """Something worth doing. `kind` is one of four; the detector that made it is `rule`."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    kind = models.TextField()
+    severity = models.TextField()
+    title = models.TextField()
+    description = models.TextField(null=True)
+    savings = NumericField(null=True)
+    risk_reduction = NumericField(null=True)
+    confidence = NumericField(null=True)
+    created_at = models.DateTimeField(db_default=TransactionNow())
+    rule = models.TextField(db_default="")
+    resource_id = models.TextField(null=True)
+
+    class Meta:
+        db_table = "recommendations"
+        indexes = [
+            models.Index(fields=["tenant", "kind", "severity"], name="recommendations_kind_severity"),
+            models.Index("tenant", F("created_at").desc(), F("id").desc(), name="recommendations_recent"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class PolicyException(TenantModel):
+    """Leave to break a policy for a while: asked by one person, decided by another.
+
+    A named constraint refuses `approved` without both, or with both the same; a trigger takes the decider
+    from the transaction's context, so raw SQL can't name somebody else.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    policy = DatabaseForeignKey(Policy, "CASCADE", null=True, related_name="exceptions")
+    resource = DatabaseForeignKey(Resource, "CASCADE", null=True, related_name="exceptions")
+    reason = models.TextField()
+    expires_at = models.DateTimeField(null=True)
+    created_by = DatabaseForeignKey(User, "NO ACTION", null=True, related_name="+", db_column="created_by")
+    status = models.TextField(db_default="approved")
+    created_at = models.DateTimeField(db_default=TransactionNow())
+    selector = models.JSONField(null=True)
+    decided_by = DatabaseForeignKey(User, "NO ACTION", null=True, related_name="+", db_column="decided_by")
+    decided_at = models.DateTimeField(null=True)
+    decision_reason = models.TextField(db_default="")
+    subject = models.JSONField(db_default={})
+    subject_sha256 = models.TextField(db_default="")
+
+    class Meta:
+        db_table = "exceptions"
+        constraints = [
+            one_of("status", EXCEPTION_STATES, "exceptions_status_check"),
+            models.CheckConstraint(
+                name="exceptions_four_eyes",
+                condition=~Q(status="approved")
+                | (
+                    Q(created_by__isnull=False) & Q(decided_by__isnull=False) & ~Q(created_by=F("decided_by"))
+                ),
+            ),
+            models.CheckConstraint(
+                name="exceptions_has_subject",
+                condition=Q(policy__isnull=False) | Q(resource__isnull=False) | Q(selector__isnull=False),
+            ),
+            models.UniqueConstraint(fields=["tenant", "id"], name="exceptions_tenant_id_id_key"),
+            tenant_reference("exceptions_tenant_policy_fk", "policy_id", "catalog.Policy"),
+            tenant_reference("exceptions_tenant_resource_fk", "resource_id", "catalog.Resource"),
+            tenant_reference("exceptions_created_by_fk", "created_by", "tenancy.User", "NO ACTION"),
+            tenant_reference("exceptions_decided_by_fk", "decided_by", "tenancy.User", "NO ACTION"),
+        ]
+        indexes = [
+            models.Index(fields=["tenant", "status", "expires_at"], name="exceptions_status_expiry"),
+            models.Index("tenant", F("created_at").desc(), F("id").desc(), name="exceptions_recent"),
+        ]
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class ScanRun(TenantModel):
+    """One pass of a scan over a tenant's estate, with its outcome and its counts."""
+
+    app_privileges: ClassVar[Privileges] = READ_INSERT_UPDATE
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    kind = models.TextField(db_default="policy")
+    mode = models.TextField(db_default="full")
+    status = models.TextField(db_default="running")
+    job_id = models.UUIDField(null=True)
+    policies = models.IntegerField(db_default=0)
+    resources = models.BigIntegerField(db_default=0)
+    opened = models.BigIntegerField(db_default=0)
+    reopened = models.BigIntegerField(db_default=0)
+    fixed = models.BigIntegerField(db_default=0)
+    still_open = models.BigIntegerField(db_default=0)
+    errors = models.BigIntegerField(db_default=0)
+    error = models.TextField(db_default="")
+    watermark = models.TextField(db_default="")
+    started_at = models.DateTimeField(db_default=TransactionNow())
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "scan_runs"
+        constraints = [
+            one_of("kind", ("policy", "finops", "security"), "scan_runs_kind_check"),
+            one_of("mode", ("full", "incremental"), "scan_runs_mode_check"),
+            one_of("status", ("running", "succeeded", "failed", "cancelled"), "scan_runs_status_check"),
+            models.UniqueConstraint(fields=["tenant", "id"], name="scan_runs_tenant_id_id_key"),
+        ]
+        indexes = [models.Index("tenant", F("started_at").desc(), F("id").desc(), name="scan_runs_recent")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} scan of {self.started_at}"
+
+
+class EvaluationError(TenantModel):
+    """A policy that could not be decided for some resources in a scan: how many, and one example."""
+
+    id = BigSerialField(primary_key=True)
+    scan = DatabaseForeignKey(ScanRun, "CASCADE", related_name="evaluation_errors")
+    policy_id = models.TextField()
+    resources = models.BigIntegerField(db_default=0)
+    example_resource_id = models.TextField(null=True)
+    message = models.TextField()
+
+    class Meta:
+        db_table = "evaluation_errors"
+        constraints = [tenant_reference("evaluation_errors_scan_fk", "scan_id", "findings.ScanRun")]
+        indexes = [models.Index(fields=["tenant", "scan", "id"], name="evaluation_errors_scan")]
+
+    def __str__(self) -> str:
+        return self.message

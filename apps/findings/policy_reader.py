@@ -1,0 +1,185 @@
+"""Policy files read through the engine: `rules` knows the languages, the catalog keeps what comes out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, cast
+
+from django.utils import timezone
+
+from apps.catalog.languages import PolicyDraft, PolicyFileRefusal
+from apps.catalog.models import SEVERITIES
+from apps.rules.compile import CompiledRule, Definition, Language, compile_policy, split_document
+from apps.rules.custodian.loading import load_yaml
+from apps.rules.errors import InvalidPolicy, PolicyError, Unsupported
+
+LINES = (".jsonl", ".ndjson")
+# Longest texts that the catalog keeps of a definition's own words.
+NAME_LIMIT, TEXT_LIMIT = 300, 4_000
+
+
+class PolicyReader:
+    """Fills the catalog's port `PolicyLanguage`."""
+
+    def read(self, raw: bytes, name: str) -> Iterator[PolicyDraft | PolicyFileRefusal]:
+        found = 0
+        for at, line, document in _documents(raw, name):
+            if isinstance(document, PolicyError):
+                yield PolicyFileRefusal(f":{line}" if line else "", str(document), line)
+                found += 1
+                continue
+            for definition in split_document(document):
+                found += 1
+                yield _draft(definition, definition.parameters or {}, at)
+        if not found:
+            yield PolicyFileRefusal("", "no policy found in it")
+
+    def look_at(
+        self, language: str, definition: Mapping[str, Any], parameters: Mapping[str, Any]
+    ) -> PolicyDraft:
+        found = Definition(cast(Language, language), definition, str(definition.get("name") or ""))
+        return _draft(found, parameters, "")
+
+
+def _documents(raw: bytes, name: str) -> Iterator[tuple[str, int | None, Any]]:
+    """(place in the file, line, loaded data or the PolicyError that says why not)."""
+    if name.lower().endswith(LINES):
+        for number, line in enumerate(raw.splitlines(), start=1):
+            if line.strip():
+                yield f":{number}", number, _loaded(line)
+        return
+    yield "", None, _loaded(raw)
+
+
+def _loaded(raw: bytes) -> Any:
+    """JSON is YAML too, but its own parser is a hundred times faster; YAML is what is left."""
+    try:
+        if raw.lstrip()[:1] in (b"{", b"["):
+            return json.loads(raw)
+    except (ValueError, RecursionError):
+        pass
+    try:
+        return load_yaml(raw)
+    except InvalidPolicy as error:
+        return error
+
+
+def _draft(definition: Definition, parameters: Mapping[str, Any], at: str) -> PolicyDraft:
+    document, place = definition.document, f"{at}{'#' + definition.at if definition.at else ''}"
+    try:
+        compiled = compile_policy(
+            document, language=definition.language, parameters=parameters or None, now=timezone.now()
+        )
+    except PolicyError as error:
+        return _refused(definition, parameters, place, error)
+    status = "needs_parameters" if compiled.missing_parameters else "active"
+    if compiled.effect.lower() == "disabled":
+        status = "disabled"
+    return PolicyDraft(
+        language=definition.language,
+        provider_id=_provider_id(definition),
+        name=(compiled.title or compiled.name or definition.name or "unnamed")[:NAME_LIMIT],
+        provider=compiled.provider or _provider_of(definition.language),
+        type=_type(compiled),
+        effect=compiled.effect or None,
+        severity=_severity(compiled, document),
+        status=status,
+        definition=document,
+        at=place,
+        metadata=_metadata(definition, compiled),
+        parameters=dict(parameters),
+    )
+
+
+def _refused(
+    definition: Definition, parameters: Mapping[str, Any], at: str, error: PolicyError
+) -> PolicyDraft:
+    metadata = _own_metadata(definition.document)
+    severity = str(metadata.get("severity") or "medium").lower()
+    return PolicyDraft(
+        language=definition.language,
+        provider_id=_provider_id(definition),
+        name=(definition.name or "unnamed")[:NAME_LIMIT],
+        provider=_provider_of(definition.language),
+        type="",
+        effect=None,
+        severity=severity if severity in SEVERITIES else "medium",
+        status="unsupported" if isinstance(error, Unsupported) else "invalid",
+        definition=definition.document,
+        at=at,
+        metadata={"controls": list(definition.controls)},
+        parameters=dict(parameters),
+        refusals=({"path": error.path, "reason": error.reason},),
+    )
+
+
+def _provider_id(definition: Definition) -> str:
+    document = definition.document
+    for key in ("id", "name"):
+        if isinstance(document.get(key), str) and document[key]:
+            return str(document[key])[:NAME_LIMIT]
+    return definition.name[:NAME_LIMIT] or definition.at
+
+
+def _provider_of(language: str) -> str:
+    return "azure" if language == "azure" else "any"
+
+
+def _type(compiled: CompiledRule) -> str:
+    if compiled.resource_types is None:
+        return "*"
+    types = sorted(compiled.resource_types)
+    return types[0] if len(types) == 1 else f"{types[0]} and {len(types) - 1} more" if types else ""
+
+
+def _own_metadata(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    inner = document.get("properties")
+    holder = inner if isinstance(inner, Mapping) else document
+    metadata = holder.get("metadata")
+    return metadata if isinstance(metadata, Mapping) else {}
+
+
+def _severity(compiled: CompiledRule, document: Mapping[str, Any]) -> str:
+    said = compiled.severity or str(_own_metadata(document).get("severity") or "").lower()
+    return said if said in SEVERITIES else "medium"
+
+
+def _metadata(definition: Definition, compiled: CompiledRule) -> dict[str, Any]:
+    own = _own_metadata(definition.document)
+    kept = {key: own[key] for key in ("rationale", "remediation") if isinstance(own.get(key), str)}
+    controls = compiled.controls or definition.controls or own.get("controls") or ()
+    return {
+        "description": compiled.description[:TEXT_LIMIT],
+        "category": compiled.category,
+        "controls": _plain(controls),
+        "resource_types": sorted(compiled.resource_types) if compiled.resource_types is not None else None,
+        "declared_parameters": [
+            {
+                "name": p.name,
+                "type": p.kind,
+                "default": p.default,
+                "has_default": p.has_default,
+                "allowed": list(p.allowed),
+                "title": p.title,
+                "description": p.description[:TEXT_LIMIT],
+            }
+            for p in compiled.parameters
+        ],
+        "missing_parameters": list(compiled.missing_parameters),
+        **kept,
+    }
+
+
+def _plain(controls: Any) -> Any:
+    return dict(controls) if isinstance(controls, Mapping) else list(controls)
+
+
+def compile_for_scan(
+    language: str, definition: Mapping[str, Any], parameters: Mapping[str, Any], now: datetime
+) -> CompiledRule:
+    """The rule of a stored policy at the time of a scan; raises PolicyError."""
+    return compile_policy(
+        definition, language=cast(Language, language), parameters=parameters or None, now=now
+    )

@@ -1,0 +1,1 @@
+"""What the findings do: scans, and the exceptions that people decide on."""

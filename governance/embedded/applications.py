@@ -1,0 +1,54 @@
+"""What runs on the servers: the migration step, web, worker, beat, and the demo's filler."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from governance.embedded import addresses, beat, web, worker
+from governance.embedded.process import Program
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Applications:
+    """`migrate` ends before `web` starts; `others` start once it answers; `afterwards` runs once then."""
+
+    migrate: Program
+    web: Program
+    others: Sequence[Program]
+    afterwards: Program | None
+
+
+def manage(name: str, log: Path, environment: Mapping[str, str], *words: str, niceness: int = 0) -> Program:
+    """A `manage.py` command as a step that ends by itself."""
+    return Program(
+        name=name,
+        command=[sys.executable, str(ROOT / "manage.py"), *words],
+        log=log,
+        cwd=ROOT,
+        environment=environment,
+        niceness=niceness,
+    )
+
+
+def product(var: Path, environment: Mapping[str, str]) -> Applications:
+    """The product's own processes. Web, worker and beat never see the owner's address.
+
+    `DEMO=0` in the environment leaves the demo out.
+    """
+    log = var / "log"
+    app = addresses.without_owner(environment)
+    demo = manage("demo", log / "demo.log", environment, "demo", "fill", "--if-empty", niceness=5)
+    return Applications(
+        migrate=manage("migrate", log / "migrate.log", environment, "migrate", "--no-input"),
+        web=web.program(ROOT, log / "web.log", addresses.web_port(environment), app),
+        others=[
+            worker.program(ROOT, log / "worker.log", app),
+            beat.program(ROOT, log / "beat.log", var / "beat", app),
+        ],
+        afterwards=demo if environment.get("DEMO", "1") != "0" else None,
+    )

@@ -1,0 +1,1 @@
+"""Settings, read from the environment. `dev` is the embedded default, `prod` demands every variable."""
