@@ -163,9 +163,8 @@ def test_every_value_policy_over_every_type_hits_what_c7n_hits(database: psycopg
         rule = compiled(policy)
         if isinstance(rule, PolicyError) or not kinds(policy["filters"]) <= {"value", "and", "or", "not", "list-item"}:
             continue
-        written = json.dumps(policy["filters"])
-        if "{account_id}" in written or "{region}" in written or not rule.resource_types:
-            continue  # c7n fills these in before it filters
+        if not rule.resource_types:
+            continue
         kind = sorted(rule.resource_types)[0]
         found = by_sql(database, rule.tree, sample, type=kind, provider=rule.provider)
         assert found == by_reference(rule.tree, sample, type=kind, provider=rule.provider), policy

@@ -47,7 +47,7 @@ CALLABLE = frozenset(FUNCTIONS) - {
     "object",
     "or-null",
     "array-only",
-    "unreadable",
+    "no-answer",
 }
 """Functions that an expression may call; `map` is one more."""
 
