@@ -34,6 +34,11 @@ def compile_policy(
     check_document(document)
     body, prefix = _body(document)
     rule_key = _key(body, "policyRule")
+    if rule_key is None and isinstance(document.get("policyDefinitionId"), str):
+        missing_id = str(document["policyDefinitionId"])[:150]
+        raise Unsupported(
+            "policyDefinitionId", f"the initiative names {missing_id}, which is not in this file"
+        )
     if rule_key is None:
         raise InvalidPolicy(prefix, "a policy definition has a policyRule")
     mode = body.get("mode", "All")
@@ -63,11 +68,15 @@ def compile_policy(
 
 def split_document(document: Any) -> Iterator[Found]:
     """The definitions in a loaded file: one, a list, {"value": [...]}, or an initiative's references."""
-    for item, at in _candidates(document):
-        if initiatives.is_initiative(item):
-            yield from initiatives.references(item, at)
-        elif is_definition(item):
+    items = list(_candidates(document))
+    here = {initiatives.definition_key(_name(item)): item for item, _ in items if is_definition(item)}
+    for item, at in items:
+        if is_definition(item):
             yield Found("azure", item, _name(item), at)
+        elif initiatives.is_initiative(item):
+            for reference in initiatives.references(item, at):
+                known = here.get(initiatives.definition_key(reference.refers_to))
+                yield reference if known is None else initiatives.with_document(reference, known)
 
 
 def is_definition(document: Any) -> bool:
