@@ -89,7 +89,7 @@ class PolicyExceptionAdmin(ReadOnlyDeskModelAdmin):
 
     @display(description="Exception for")
     def request_(self, row: Any) -> str:
-        where = shortened(row.resource.display_id) if row.resource else "every resource"
+        where = shortened(row.resource.display_id, shown=34) if row.resource else "every resource"
         cell = {"row": row, "risk": RISKS[row.risk], "where": where}
         return render_to_string("admin/desk/cell_request.html", cell)
 
