@@ -5,6 +5,7 @@ from apps.core import health
 urlpatterns: list[URLPattern | URLResolver] = [
     path("health/live", health.live, name="health-live"),
     path("health/ready", health.ready, name="health-ready"),
+    path("api/", include("governance.api_urls")),
     path("", include("apps.tenancy.urls")),
     path("", include("apps.desk.urls")),
     path("", include("apps.desk.urls.catalog")),

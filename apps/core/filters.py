@@ -21,6 +21,8 @@ from django.utils.safestring import SafeString
 
 MAX_TEXT = 1000
 MIN_SEARCH = 3
+# JSON Schemas of the parameters, for the API's description of itself.
+TEXT_SCHEMA = {"type": "string", "maxLength": MAX_TEXT, "pattern": r"^[^\x00]*$"}
 
 
 class StartsWith(models.Func):
@@ -45,6 +47,7 @@ class PrefixFilter(django_filters.Filter):
     """Begins with these characters, as written: case counts."""
 
     field_class = TextField
+    schema = TEXT_SCHEMA
 
     def filter(self, qs: Any, value: str) -> Any:
         return qs.filter(StartsWith(self.field_name, value)) if value else qs
@@ -58,6 +61,7 @@ class SearchFilter(django_filters.Filter):
     """
 
     field_class = TextField
+    schema = {**TEXT_SCHEMA, "minLength": MIN_SEARCH}
 
     def __init__(self, columns: Sequence[str], **kwargs: Any) -> None:
         super().__init__(**{"min_length": MIN_SEARCH} | kwargs)
@@ -76,6 +80,7 @@ class TextFilter(django_filters.Filter):
     """Equals this text."""
 
     field_class = TextField
+    schema = TEXT_SCHEMA
 
     def filter(self, qs: Any, value: str) -> Any:
         return qs.filter(**{self.field_name: value}) if value else qs
@@ -93,6 +98,7 @@ class ChoicesFilter(django_filters.MultipleChoiceFilter):
         choices = [(value, value.replace("_", " ").capitalize()) for value in values]
         super().__init__(choices=choices, distinct=False, **kwargs)
         self.conditions = conditions or {}
+        self.schema = {"type": "array", "items": {"type": "string", "enum": list(values)}}
 
     def filter(self, qs: Any, value: Sequence[str]) -> Any:
         if not value:
@@ -144,6 +150,7 @@ class TagFilter(django_filters.Filter):
     """`tag=key=value`, or `tag=key` for any value; repeated, all must hold."""
 
     field_class = TagsField
+    schema = {"type": "array", "items": {**TEXT_SCHEMA, "pattern": r"^[^\x00=][^\x00]*$"}}
 
     def filter(self, qs: Any, value: list[tuple[str, str | None]]) -> Any:
         for key, wanted in value or []:
@@ -170,6 +177,7 @@ class FlagFilter(django_filters.Filter):
     """Whether `condition` holds: `true` keeps the rows for which it does, `false` the others."""
 
     field_class = FlagField
+    schema = {"type": "boolean"}
 
     def __init__(self, condition: Callable[[], Q], **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -184,6 +192,8 @@ class FlagFilter(django_filters.Filter):
 class TimeFilter(django_filters.IsoDateTimeFilter):
     """An instant, ISO 8601, in UTC where it names no zone; a date alone is its first instant."""
 
+    schema = {"type": "string", "format": "date-time"}
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("widget", forms.DateTimeInput(attrs={"type": "datetime-local"}))
         super().__init__(*args, **kwargs)
@@ -191,6 +201,8 @@ class TimeFilter(django_filters.IsoDateTimeFilter):
 
 class DayFilter(django_filters.DateFilter):
     """A day, as YYYY-MM-DD."""
+
+    schema = {"type": "string", "format": "date"}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("widget", forms.DateInput(attrs={"type": "date"}))

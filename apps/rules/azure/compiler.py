@@ -123,7 +123,7 @@ def _indexed(tree: Rule) -> Rule:
     """Mode Indexed: resources with tags and a location; not resource groups and subscriptions."""
     if possible_types(tree) is not None:
         return tree
-    groups = Compare("azure", "in", Path(Column("type"), (), "type"), Const(_NOT_INDEXED), "mode")
+    groups = Compare("azure", "in", Path(Column("type"), (), "type"), Const([*_NOT_INDEXED]), "mode")
     nested = Compare("azure", "isNestedType", Path(Column("type"), (), "type"), Const(None), "mode")
     placed = Compare("azure", "exists", Path(Column("location"), (), "location"), Const(True), "mode")
     return conjunction((Not(groups), Not(conjunction((nested, Not(placed)))), tree), "policyRule")

@@ -24,7 +24,7 @@ from apps.rules.tree import (
     Const,
     Count,
     Element,
-    Json,
+    JsonOrMissing,
     Not,
     Or,
     Path,
@@ -257,7 +257,7 @@ def _asks(operator: str, right: Value) -> bool | None:
 
 
 def _count_constant(
-    array: Json,
+    array: JsonOrMissing,
     name: str,
     where: Any,
     operator: str,

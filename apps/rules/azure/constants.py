@@ -87,7 +87,7 @@ def _in_range(args: Arguments) -> Json:
     """ipRangeContains(range, target): Azure Policy's own function; a range is an address, a CIDR or
     "first-last"."""
     outer, inner = _addresses(args[0]), _addresses(args[1])
-    return outer[0].version == inner[0].version and outer[0] <= inner[0] and inner[1] <= outer[1]
+    return bool(outer[0].version == inner[0].version and outer[0] <= inner[0] and inner[1] <= outer[1])
 
 
 def _addresses(value: str) -> Any:
@@ -99,14 +99,15 @@ def _addresses(value: str) -> Any:
 
 
 def _try_get(args: Arguments) -> Json:
-    value = args[0]
+    value: Any = args[0]
     for key in args[1:]:
         in_object = isinstance(value, dict) and key in value
         in_array = isinstance(value, list) and isinstance(key, int) and 0 <= key < len(value)
         if not (in_object or in_array):
             return None
         value = value[key]
-    return value
+    found: Json = value
+    return found
 
 
 def _compare(test: Callable[[Any, Any], bool]) -> Callable[[Arguments], Json]:

@@ -11,7 +11,7 @@ import re
 
 from apps.rules.azure.functions import FUNCTIONS
 from apps.rules.azure.ordering import ORDERINGS
-from apps.rules.azure.texts import fold, fold_sql, folded_or_null, text_of, text_sql
+from apps.rules.azure.texts import fold, fold_sql, text_of, text_sql
 from apps.rules.dialect import Dialect, Operator, SqlScope
 from apps.rules.errors import EvaluationError
 from apps.rules.sql.fragment import FALSE, TRUE, sql, text, texts
@@ -29,9 +29,7 @@ def _equals_sql(left: SqlValue, right: SqlValue, scope: SqlScope) -> Truth:
     literal = _literal(right)
     if literal is None:
         return Truth(sql("{} = {}", fold_sql(left, scope), fold_sql(right, scope)))
-    if not literal:
-        return Truth(sql("{} = ''", text_sql(left)))
-    return Truth(sql("coalesce({} = {}, false)", folded_or_null(left, scope, literal), text(fold(literal))))
+    return Truth(sql("{} = {}", fold_sql(left, scope, literal), text(fold(literal))))
 
 
 def _in(left: JsonOrMissing, right: JsonOrMissing) -> bool:
@@ -45,9 +43,7 @@ def _in_sql(left: SqlValue, right: SqlValue, scope: SqlScope) -> Truth:
     if isinstance(choices, list):
         folded = sorted({fold(text_of(item)) for item in choices})
         beside = "".join(folded)
-        if "" in folded:
-            return Truth(sql("{} = any({})", fold_sql(left, scope, beside), texts(folded)))
-        return Truth(sql("coalesce({} = any({}), false)", folded_or_null(left, scope, beside), texts(folded)))
+        return Truth(sql("{} = any({})", fold_sql(left, scope, beside), texts(folded)))
     alias = scope.alias()
     array, item = right.json(), SqlValue("text", scope.local(f"{alias}.item"))
     holds = sql(
@@ -85,7 +81,7 @@ def _like_sql(left: SqlValue, right: SqlValue, scope: SqlScope) -> Truth:
     if pattern == "*":
         return Truth(TRUE)
     escaped = re.sub(r"([\\%_])", r"\\\1", fold(pattern)).replace("*", "%")
-    return Truth(sql("coalesce({} like {}, false)", folded_or_null(left, scope, pattern), text(escaped)))
+    return Truth(sql("{} like {}", fold_sql(left, scope, pattern), text(escaped)))
 
 
 def _dynamic_like(left: SqlValue, right: SqlValue, scope: SqlScope) -> Truth:
@@ -137,8 +133,7 @@ def _contains_sql(left: SqlValue, right: SqlValue, scope: SqlScope) -> Truth:
         return Truth(sql("strpos({}, {}) > 0", fold_sql(left, scope), fold_sql(right, scope)))
     if not literal:
         return Truth(TRUE)
-    found = sql("strpos({}, {}) > 0", folded_or_null(left, scope, literal), text(fold(literal)))
-    return Truth(sql("coalesce({}, false)", found))
+    return Truth(sql("strpos({}, {}) > 0", fold_sql(left, scope, literal), text(fold(literal))))
 
 
 def _contains_key(left: JsonOrMissing, right: JsonOrMissing) -> bool:

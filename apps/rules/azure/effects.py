@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from apps.rules.azure.conditions import leaf, rule_of
 from apps.rules.azure.context import Scope
@@ -131,7 +131,7 @@ def _link(
     keys: dict[str, Any],
     scope: Scope,
     at: str,
-) -> tuple[str, int]:
+) -> tuple[Literal["below", "group", "account"], int]:
     """How the related row is tied to the resource, as `Related.link` and `Related.segments`."""
     below = {related.count("/") - each.count("/") for each in types if related.startswith(each + "/")}
     if types and len(below) == 1 and all(related.startswith(each + "/") for each in types):

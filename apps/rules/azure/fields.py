@@ -129,7 +129,7 @@ def _alias_field(name: str, scope: Scope, at: str) -> Field:
             "azure",
             "in",
             Path(Column("type", scope.row), (), "type"),
-            Const(sorted(each for each, its in used.items() if its == path)),
+            Const([*sorted(each for each, its in used.items() if its == path)]),
         )
         start = Choice(of_type, found.start, start)
     return Field(start, next(iter(fields.values())).hops, label)

@@ -400,11 +400,13 @@ def _decimal(value: JsonOrMissing) -> Decimal | None:
 
 
 def _intersection(args: Args) -> Json:
-    first = args[0]
-    if all(isinstance(arg, list) for arg in args):
-        return [v for v in first if all(any(same(v, w) for w in arg) for arg in args[1:])]
-    if all(isinstance(arg, dict) for arg in args):
-        return {k: v for k, v in first.items() if all(k in a and same(a[k], v) for a in args[1:])}
+    arrays = [arg for arg in args if isinstance(arg, list)]
+    objects = [arg for arg in args if isinstance(arg, dict)]
+    if len(arrays) == len(args):
+        return [v for v in arrays[0] if all(any(same(v, w) for w in each) for each in arrays[1:])]
+    if len(objects) == len(args):
+        rest = objects[1:]
+        return {k: v for k, v in objects[0].items() if all(k in each and same(each[k], v) for each in rest)}
     raise fail("intersection() needs arrays only or objects only")
 
 

@@ -38,7 +38,8 @@ def _parameter(name: str, body: Any, at: str) -> Parameter:
     if not isinstance(body, Mapping):
         raise InvalidPolicy(at, "a parameter is a JSON object")
     lowered = {str(key).lower(): value for key, value in body.items()}
-    metadata = lowered.get("metadata") if isinstance(lowered.get("metadata"), Mapping) else {}
+    found = lowered.get("metadata")
+    metadata = found if isinstance(found, Mapping) else {}
     allowed = lowered.get("allowedvalues")
     return Parameter(
         name=name,

@@ -41,15 +41,14 @@ def fold(value: str) -> str:
     return ascii_lower(value).translate(_TABLE)
 
 
-def folded_or_null(value: SqlValue, scope: SqlScope, beside: str | None = None) -> Sql:
-    """`fold` of a value's text in SQL; NULL where missing or null. `beside` is the literal it is compared
-    with."""
+def fold_sql(value: SqlValue, scope: SqlScope, beside: str | None = None) -> Sql:
+    """`fold` of a value's text in SQL; never NULL. `beside` is the literal it is compared with, if it is one."""
     known = value.constant
     if not isinstance(known, NotConstant):
         return text(fold(text_of(known)))
-    written = value.text()
     if beside is not None and beside.isascii():
-        return scope.share(sql('lower({} collate "C")', written))
+        return scope.share(sql("lower(coalesce({}, '') collate \"C\")", value.inline_text()))
+    written = sql("coalesce({}, '')", value.text())
     return scope.share(
         sql(
             'case when octet_length({}) = length({}) then lower({} collate "C")'
@@ -62,9 +61,3 @@ def folded_or_null(value: SqlValue, scope: SqlScope, beside: str | None = None) 
             text(_LOWERS),
         )
     )
-
-
-def fold_sql(value: SqlValue, scope: SqlScope, beside: str | None = None) -> Sql:
-    """`folded_or_null`, with the empty text instead of NULL."""
-    folded = folded_or_null(value, scope, beside)
-    return folded if not isinstance(value.constant, NotConstant) else sql("coalesce({}, '')", folded)

@@ -37,7 +37,7 @@ _ZONE = "(?:Z| ?UTC| ?GMT| ?[+-](?:0[0-9]|1[0-4])(?::?[0-5][0-9])?)"
 ZONED = f"^{_DATE}[T ]{_TIME}{_ZONE}$"
 NAIVE = f"^{_DATE}(?:[T ]{_TIME})?$"
 BASIC = f"^{_DATE.replace(_SEPARATOR, '')}T(?:[01][0-9]|2[0-3])[0-5][0-9][0-5][0-9]Z$"
-DIGITS = "^[0-9]{10,15}$"
+DIGITS = r"^[0-9]{10,15}(?:\.[0-9]{1,9})?$"
 
 HTTP = (
     "^(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), )?"

@@ -50,9 +50,10 @@ def _function(
     build: Callable[..., Sql],
     *,
     members: str = "",
+    of: int = 0,
 ) -> Function:
     """A function whose arguments must be of these kinds (none given: of any). `build` makes a jsonb of the
-    arguments' jsonb. With `members`, the members of the first argument must all be of one of those kinds
+    arguments' jsonb. With `members`, the members of the argument `of` must all be of one of those kinds
     ("number|string")."""
     allowed_members = members.split("|") if members else []
 
@@ -60,14 +61,14 @@ def _function(
         for arg, allowed in zip(args, kinds, strict=True):
             if allowed and kind_of(arg) not in allowed:
                 raise EvaluationError(f"{name}() takes no {kind_of(arg)}")
-        if allowed_members and not _members_fit(args[0], allowed_members):
+        if allowed_members and not _members_fit(args[of], allowed_members):
             raise EvaluationError(f"{name}() takes an array of {' or '.join(allowed_members)}s")
         return evaluate(*(known(arg) for arg in args))
 
     def to_sql(args: SqlArgs, scope: SqlScope) -> SqlValue:
         tests = [_kind_test(arg, allowed) for arg, allowed in zip(args, kinds, strict=True) if allowed]
         if allowed_members:
-            fit = sql("({}) = any({})", _member_kinds(args[0]), _text_list(["", *allowed_members]))
+            fit = sql("({}) = any({})", _member_kinds(args[of]), _text_list(["", *allowed_members]))
             tests.append(fit)
         valid = all_of(tests) if tests else None
         shared = [scope.share(arg.json()) for arg in args]
@@ -422,7 +423,7 @@ FUNCTIONS: dict[str, Function] = {
         _split,
         lambda a, b: sql("to_jsonb(string_to_array({}, {}))", string_of(b), string_of(a)),
     ),
-    "join": _function("join", (_STRING, _ARRAY), lambda glue, values: glue.join(values), _join_sql),
+    "join": _function("join", (_STRING, _ARRAY), lambda glue, values: glue.join(values), _join_sql, members="string", of=1),
     "max": _function(
         "max", (_ARRAY,), lambda v: max(v, default=None), _aggregate("max", "max"), members="number|string"
     ),

@@ -21,18 +21,20 @@ from apps.rules.tree import (
     Index,
     Json,
     Key,
+    Node,
     Path,
     Rule,
     RuleValue,
     Value,
+    children,
     conjunction,
     disjunction,
     negation,
 )
 
 LONGEST_EXPRESSION = 2_000
-MOST_NODES = 600
-"""Nodes of one expression, those of a part that is written twice counted twice."""
+MOST_NODES = 1_500
+"""Nodes of one expression's value, those of a part that is used twice counted twice."""
 
 CALLABLE = frozenset(FUNCTIONS) - {
     "field",
@@ -71,9 +73,20 @@ def expression(source: str, start: Path, *, at: str, fresh: Callable[[], str]) -
     except (JMESPathError, ValueError, RecursionError) as error:
         raise NoExpression(str(error)) from error
     try:
-        return _Translation(at, fresh, source).value(tree, start)
+        value = _Translation(at, fresh, source).value(tree, start)
+        size = _size(value, {})
     except RecursionError as error:
         raise Unsupported(at, "the key is nested too deeply") from error
+    if size > MOST_NODES:
+        raise Unsupported(at, "the key is too large an expression")
+    return value
+
+
+def _size(node: Node, known: dict[int, int]) -> int:
+    """Nodes under a value, as many times as they are used."""
+    if id(node) not in known:
+        known[id(node)] = 1 + sum(_size(child, known) for child in children(node))
+    return known[id(node)]
 
 
 class _Translation:
@@ -81,13 +94,9 @@ class _Translation:
         self._at = at
         self._fresh = fresh
         self._source = source
-        self._nodes = 0
 
     def value(self, node: Ast, current: Value) -> Value:
         """The value of a node where `current` is the current value."""
-        self._nodes += 1
-        if self._nodes > MOST_NODES:
-            raise Unsupported(self._at, "the key is too large an expression")
         return cast(Value, getattr(self, f"_{node['type']}", self._unknown)(node, current))
 
     def _unknown(self, node: Ast, current: Value) -> Value:

@@ -9,14 +9,14 @@ resource's network.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, ip_address
 
 from apps.rules.custodian.equality import known
 from apps.rules.custodian.fragments import by_kind, once, string_of
-from apps.rules.dialect import Function, Operator, SqlScope
+from apps.rules.dialect import Function, Operator, SqlScope, ToSql
 from apps.rules.errors import EvaluationError, InvalidPolicy, Unsupported
-from apps.rules.sql.fragment import FALSE, NULL_JSON, TRUE, Sql, any_of, negate, sql, text
+from apps.rules.sql.fragment import FALSE, NULL_JSON, TRUE, Sql, all_of, any_of, negate, sql, text
 from apps.rules.sql.values import SqlValue, Truth
 from apps.rules.tree import Compare, Const, Func, Json, JsonOrMissing, Rule, Value
 
@@ -44,8 +44,8 @@ def _of_resource(value: JsonOrMissing) -> Parsed | list[Json]:
     if isinstance(plain, dict):
         return None
     if isinstance(plain, list):
-        for member in plain:
-            _of_resource(member)
+        if not all(isinstance(member, (str, dict)) for member in plain):
+            raise EvaluationError("a list of networks holds something else")
         return plain
     raise EvaluationError("neither a network nor an address")
 
@@ -69,7 +69,9 @@ def _member(found: Parsed | list[Json], right: JsonOrMissing) -> bool | None:
     if isinstance(right, str) and isinstance(constants[0], IPv4Address):
         return constants[0] in found if isinstance(found, IPv4Network) else None
     if isinstance(found, list):
-        raise EvaluationError("a list of networks is in no network")
+        if any(isinstance(each, IPv4Network) for each in constants):
+            raise EvaluationError("a list of networks is in no network")
+        return False
     return found is not None and any(_inside(found, each) for each in constants)
 
 
@@ -100,7 +102,7 @@ def _or_nothing(left: JsonOrMissing) -> Parsed | list[Json]:
 
 # --- SQL ------------------------------------------------------------------------------------------------------
 
-_TEXTS_ONLY = """strict $[*] ? (@.type() == "number" || @.type() == "boolean" || @.type() == "null")"""
+_NO_TEXT = 'strict $[*] ? (@.type() != "string" && @.type() != "object")'
 
 
 def _inet(value: object) -> Sql:
@@ -146,75 +148,61 @@ def _network_holds(written: Sql, address: object) -> Sql:
     )
 
 
-def _truth(
-    left: SqlValue, scope: SqlScope, cases: dict[str, Sql] | Callable[[Sql], dict[str, Sql]], otherwise: Sql
-) -> Sql:
-    def build(x: Sql) -> Sql:
-        return by_kind(x, cases(x) if callable(cases) else cases, otherwise)
-
-    return once(left, scope, build)
+def _holds_texts(x: Sql) -> Sql:
+    return sql("not jsonb_path_exists({}, {}::jsonpath)", x, text(_NO_TEXT))
 
 
-def _equality(*, wanted: bool) -> Callable[[SqlValue, SqlValue, SqlScope], Truth]:
+def _equality(*, wanted: bool) -> ToSql:
     def to_sql(left: SqlValue, right: SqlValue, scope: SqlScope) -> Truth:
         constant = known(right.constant)  # type: ignore[arg-type]
 
-        def when(*, outcome: bool) -> Sql:
-            def cases(x: Sql) -> dict[str, Sql]:
-                equal = _equal_sql(string_of(x), constant)
-                fit = sql("not jsonb_path_exists({}, {}::jsonpath)", x, text(_TEXTS_ONLY))
-                return {
-                    "string": equal if outcome else negate(equal),
-                    "array": FALSE if outcome else fit,
-                    "object": FALSE if outcome else TRUE,
-                }
+        def equal(x: Sql) -> Sql:
+            return by_kind(x, {"string": _equal_sql(string_of(x), constant)}, FALSE)
 
-            return _truth(left, scope, cases, FALSE)
+        def unequal(x: Sql) -> Sql:
+            differs = negate(_equal_sql(string_of(x), constant))
+            return by_kind(x, {"string": differs, "array": _holds_texts(x), "object": TRUE}, FALSE)
 
-        return Truth(when(outcome=wanted), when(outcome=not wanted))
+        truth = Truth(once(left, scope, equal), once(left, scope, unequal))
+        return truth if wanted else truth.inverted()
 
     return to_sql
 
 
-def _membership(*, wanted: bool, none_is_tuple: bool) -> Callable[[SqlValue, SqlValue, SqlScope], Truth]:
+def _membership(*, wanted: bool, none_is_tuple: bool) -> ToSql:
     def to_sql(left: SqlValue, right: SqlValue, scope: SqlScope) -> Truth:
         constant = known(right.constant)  # type: ignore[arg-type]
         constants = _constants(constant)
         alone = isinstance(constant, str) and isinstance(constants[0], IPv4Address)
+        no_network = not any(isinstance(each, IPv4Network) for each in constants)
+        outside = FALSE if alone or wanted else TRUE  # an address holds nothing: TypeError, which is false
 
-        def cases(x: Sql, *, outcome: bool) -> dict[str, Sql]:
+        def cases(x: Sql) -> dict[str, Sql]:
             written = string_of(x)
             inside = _network_holds(written, constants[0]) if alone else _in_sql(written, constant)
             holds = inside if wanted else negate(inside)
-            if alone:  # an address holds nothing: a TypeError, and so false
+            if alone:
                 holds = sql("case when {} then {} else false end", _is_network(written), holds)
-            nothing = FALSE if alone or wanted else TRUE
-            found = {"string": holds, "object": nothing, "array": FALSE}
-            if none_is_tuple:
-                found["null"] = nothing
-            if outcome:
-                return found
-            flipped = {kind: negate(each) for kind, each in found.items()}
-            return flipped | {"array": TRUE if alone else FALSE}
+            return {"string": holds, "object": outside} | ({"null": outside} if none_is_tuple else {})
 
-        otherwise = (FALSE if alone or wanted else TRUE) if none_is_tuple else FALSE
+        def holds(x: Sql) -> Sql:
+            listed = all_of([outside, _holds_texts(x)]) if no_network else FALSE
+            found = by_kind(x, cases(x) | {"array": listed}, FALSE)
+            return _or_if_missing(x, found, outside if none_is_tuple else FALSE)
 
-        def when(*, outcome: bool) -> Sql:
-            def build(x: Sql) -> Sql:
-                absent = otherwise if outcome or not none_is_tuple else negate(otherwise)
-                missing = sql("{} is null", x)
-                return sql(
-                    "case when {} then {} else {} end",
-                    missing,
-                    absent,
-                    by_kind(x, cases(x, outcome=outcome), FALSE),
-                )
+        def fails(x: Sql) -> Sql:
+            listed = all_of([negate(outside), _holds_texts(x)]) if no_network else FALSE
+            flipped = {kind: negate(each) for kind, each in cases(x).items()}
+            found = by_kind(x, flipped | {"array": listed}, FALSE)
+            return _or_if_missing(x, found, negate(outside) if none_is_tuple else FALSE)
 
-            return once(left, scope, build)
-
-        return Truth(when(outcome=True), when(outcome=False))
+        return Truth(once(left, scope, holds), once(left, scope, fails))
 
     return to_sql
+
+
+def _or_if_missing(x: Sql, found: Sql, missing: Sql) -> Sql:
+    return sql("case when {} is null then {} else {} end", x, missing, found)
 
 
 _OUTSIDE, _INSIDE = "must not be in {}", "must be in {}"

@@ -18,6 +18,4 @@ _REASONS = {
 
 def refusal(kind: str, resource: str) -> str:
     """The reason for refusing a filter by its type."""
-    return _REASONS.get(kind) or (
-        f"the filter {kind[:60]} asks the cloud for more than the inventory holds"
-    )
+    return _REASONS.get(kind) or (f"the filter {kind[:60]} asks the cloud for more than the inventory holds")

@@ -19,9 +19,9 @@ from apps.rules.tree import Json
 class Sql:
     """Text with `%s` placeholders and the parameters they stand for, in order.
 
-    `level` is the depth of the shared columns it reads (0: only the row's own); `local` is true if it reads
-    an alias that exists only inside a subquery (an element, a related row), so that it cannot be computed
-    beforehand.
+    `level` is 0 where it reads nothing of the row, 1 where it reads the row itself, and one more for every
+    layer of computed columns; `local` is true if it reads an alias that exists only inside a subquery (an
+    element, a related row), so that it cannot be computed beforehand.
     """
 
     text: str
@@ -88,6 +88,8 @@ def _plain_number(value: object) -> float:
     raise TypeError(f"no JSON value: {type(value).__name__}")
 
 
+EMPTY_OBJECT = Sql("%s::jsonb", ("{}",))
+EMPTY_ARRAY = Sql("%s::jsonb", ("[]",))
 TRUE = Sql("true")
 FALSE = Sql("false")
 NULL_JSON = Sql("null::jsonb")

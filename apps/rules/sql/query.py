@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from apps.rules.sql.fragment import Sql, all_of, integer, join, sql, text, texts
+from apps.rules.sql.fragment import EMPTY_OBJECT, Sql, all_of, any_of, integer, join, negate, sql, text, texts
 from apps.rules.sql.reason import reason
-from apps.rules.sql.scope import COLUMNS, Columns
+from apps.rules.sql.scope import COLUMNS, AboveColumns, Columns
 from apps.rules.sql.translate import Translator
 from apps.rules.sql.values import Truth
-from apps.rules.tree import Always, Column, Path
+from apps.rules.specialise import specialise
+from apps.rules.tree import Always, Column, Path, Rule
 
 if TYPE_CHECKING:
     from apps.rules.compile import CompiledRule
@@ -33,7 +34,8 @@ class SqlQuery:
 class RowFilter:
     """Which inventory rows a statement reads. Without anything: all rows of the tenant.
 
-    `changed_since` is a transaction id (xid8, as int or str): rows changed, or whose properties changed, in
+    `typed_documents` says that `resource_properties` has a column `type`, equal to the resource's, by which
+    documents of one type are found together. `changed_since` is a transaction id (xid8, as int or str): rows changed, or whose properties changed, in
     it or later.
     """
 
@@ -41,6 +43,7 @@ class RowFilter:
     resource_type: str | None = None
     changed_since: int | str | None = None
     resource_id: str | None = None
+    typed_documents: bool = False
 
 
 def hits_query(
@@ -50,15 +53,16 @@ def hits_query(
     resource_type: str | None = None,
     changed_since: int | str | None = None,
     resource_id: str | None = None,
+    typed_documents: bool = False,
 ) -> SqlQuery:
     """One statement that finds every hit and error of the policies, in rows (resource_id, policy_id, outcome,
     reason).
 
     All four columns are text; outcome is 'hit' or 'error'; a resource that a policy does not hit gives no
-    row. `policies` are (policy id, rule) pairs; ids are what comes back. Read-only; the caller sets
-    statement_timeout.
+    row. `policies` are (policy id, rule) pairs; ids are what comes back. Rules that do not run
+    (`CompiledRule.runs`) and rules of other types give nothing. Read-only; the caller sets statement_timeout.
     """
-    rows = RowFilter(tenant_id, resource_type, changed_since, resource_id)
+    rows = RowFilter(tenant_id, resource_type, changed_since, resource_id, typed_documents)
     applicable = [(name, rule) for name, rule in policies if _applies(rule, resource_type)]
     batches = [applicable[start : start + _BATCH] for start in range(0, max(len(applicable), 1), _BATCH)]
     whole = join(" union all ", [_batch_query(batch, rows) for batch in batches])
@@ -75,8 +79,10 @@ def group_by_type(
     """
     groups: dict[str | None, list[tuple[str, CompiledRule]]] = {}
     for name, rule in policies:
-        keys: list[str | None] = [None] if rule.resource_types is None else sorted(rule.resource_types)
-        for key in keys:
+        if not rule.runs:
+            continue
+        types: Sequence[str | None] = [None] if rule.resource_types is None else sorted(rule.resource_types)
+        for key in types:
             groups.setdefault(key, []).append((name, rule))
     return groups
 
@@ -86,6 +92,8 @@ _BATCH = 250
 
 
 def _applies(rule: CompiledRule, resource_type: str | None) -> bool:
+    if not rule.runs:
+        return False
     return resource_type is None or rule.resource_types is None or resource_type in rule.resource_types
 
 
@@ -94,12 +102,12 @@ def _batch_query(policies: Sequence[tuple[str, CompiledRule]], rows: RowFilter) 
     walker = Translator(columns, Sql("%s::uuid", (str(rows.tenant_id),)))
     cases: list[Sql] = []
     reasons: list[Sql] = []
+    provider = _common_provider(policies)
     for code, (_, rule) in enumerate(policies, start=1):
-        truth = _policy_truth(rule, walker)
-        cases.append(_case(truth, code))
-        explained = reason(rule.tree, walker)
-        reasons.append(sql("when {} then {}", integer(code), explained))
-    layered = columns.layered(_base(columns, rows))
+        tree = rule.tree if rows.resource_type is None else specialise(rule.tree, rows.resource_type)
+        cases.append(_case(_policy_truth(tree, None if provider else rule.provider, walker), code))
+        reasons.append(sql("when {} then {}", integer(code), _reason(tree, columns, walker.tenant)))
+    layered = columns.layered(_base(columns, rows, provider))
     found = sql(
         "select x.*, array_remove(array[{}]::integer[], null) as hits from ({}) x offset 0",
         join(", ", cases),
@@ -121,15 +129,32 @@ def _batch_query(policies: Sequence[tuple[str, CompiledRule]], rows: RowFilter) 
 _NO_ANSWER = "The rule has no answer for this resource: it compares values of different kinds."
 
 
-def _policy_truth(rule: CompiledRule, walker: Translator) -> Truth:
-    truth = walker.truth(rule.tree)
-    if rule.provider is None or isinstance(rule.tree, Always):
+def _common_provider(policies: Sequence[tuple[str, CompiledRule]]) -> str | None:
+    """The provider whose resources all of the policies are about."""
+    providers = {rule.provider for _, rule in policies}
+    return providers.pop() if len(providers) == 1 else None
+
+
+def _reason(tree: Rule, columns: Columns, tenant: Sql) -> Sql:
+    """The reason's expression, over what the layers keep: it is computed for hits only."""
+    made = reason(tree, Translator(AboveColumns(columns), tenant))
+    return made if len(made.text) <= _REASON_TEXT else text(_NO_REASON)
+
+
+_REASON_TEXT = 100_000
+"""Characters of SQL of a reason: functions within functions are written out again for each use."""
+_NO_REASON = "The policy's conditions are met; open the explanation to see which."
+
+
+def _policy_truth(tree: Rule, provider_name: str | None, walker: Translator) -> Truth:
+    truth = walker.truth(tree)
+    if provider_name is None or tree == Always(False):
         return truth
     column = walker.value(Path(Column("provider"))).text()
-    provider = sql("{} = {}", column, text(rule.provider))
+    provider = sql("({} = {})", column, text(provider_name))
     if truth.fails is None:
         return Truth(all_of([provider, truth.holds]))
-    return Truth(all_of([provider, truth.holds]), sql("(not {} or {})", provider, truth.fails))
+    return Truth(all_of([provider, truth.holds]), any_of([negate(provider), truth.fails]))
 
 
 def _case(truth: Truth, code: int) -> Sql:
@@ -144,25 +169,30 @@ def _case(truth: Truth, code: int) -> Sql:
     )
 
 
-def _base(columns: Columns, rows: RowFilter) -> Sql:
+def _base(columns: Columns, rows: RowFilter, provider: str | None) -> Sql:
     """The subselect `b`: the rows to look at, with no more than the rules read."""
-    selected = ["r.id", "r.tenant_id", *(f"r.{COLUMNS[name]}" for name in sorted(columns.base - {"id"}))]
+    selected = ["r.id", *(f"r.{COLUMNS[name]}" for name in sorted(columns.base - {"id"}))]
     source = "resources r"
     if columns.reads_document:
         # Concatenating nothing makes a flat copy: a TOASTed document is then decompressed once, not at every
         # arrow.
-        selected.append("p.properties || jsonb_build_object() as doc")
+        selected.append("p.properties || {} as doc")
         source += " join resource_properties p on p.resource_id = r.id"
     conditions = [sql("r.tenant_id = {}", Sql("%s::uuid", (str(rows.tenant_id),)))]
     if columns.reads_document:
         conditions.append(sql("p.tenant_id = {}", Sql("%s::uuid", (str(rows.tenant_id),))))
+    if provider is not None:
+        conditions.append(sql("r.provider = {}", text(provider)))
     if rows.resource_type is not None:
         conditions.append(sql("r.type = {}", text(rows.resource_type)))
+        if rows.typed_documents and columns.reads_document:
+            conditions.append(sql("p.type = {}", text(rows.resource_type)))
     if rows.resource_id is not None:
         conditions.append(sql("r.id = {}", text(rows.resource_id)))
     if rows.changed_since is not None:
         conditions.append(_changed(rows))
-    return sql(f"select {', '.join(selected)} from {source} where {{}} offset 0", all_of(conditions))
+    flat = [EMPTY_OBJECT] if columns.reads_document else []
+    return sql(f"select {', '.join(selected)} from {source} where {{}} offset 0", *flat, all_of(conditions))
 
 
 def _changed(rows: RowFilter) -> Sql:

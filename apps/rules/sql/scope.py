@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from apps.rules.sql.fragment import Sql, integer, join, sql, text
+from apps.rules.sql.fragment import EMPTY_OBJECT, Sql, integer, join, sql, text
 from apps.rules.sql.values import Form, SqlValue
 from apps.rules.text import ascii_lower
 from apps.rules.tree import ColumnName, Document, Element, Key, Path, Root, Step
@@ -39,7 +39,10 @@ class Columns:
     """What the layers of one statement compute, filled while its rules are translated."""
 
     base: set[ColumnName] = field(default_factory=set)
+    kept: set[ColumnName] = field(default_factory=set)
+    """Columns of the row that are still wanted above the layers."""
     reads_document: bool = False
+    keeps_document: bool = False
     levels: list[list[Sql]] = field(default_factory=list)
     _names: dict[str, Sql] = field(default_factory=dict)
     _aliases: int = 0
@@ -50,72 +53,95 @@ class Columns:
 
     def base_column(self, name: ColumnName) -> Sql:
         self.base.add(name)
-        return Sql(f"b.{COLUMNS[name]}")
+        return Sql(f"b.{COLUMNS[name]}", level=1)
 
     def document(self) -> Sql:
         self.reads_document = True
-        return Sql("b.doc")
-
-    def extract(self, expression: Sql) -> Sql:
-        """An expression over `b` as a column of level 1."""
-        return self._column(expression, 1)
+        return Sql("b.doc", level=1)
 
     def share(self, expression: Sql) -> Sql:
-        """An expression over columns of `x` as a column of the next level; unchanged if it reads an alias."""
+        """An expression over the row as a column of the next layer; unchanged if it reads none, or an alias."""
         if expression.local or expression.level == 0:
             return expression
-        return self._column(expression, expression.level + 1)
-
-    def _column(self, expression: Sql, level: int) -> Sql:
         known = repr((expression.text, expression.params))
         if known not in self._names:
-            while len(self.levels) < level:
+            while len(self.levels) < expression.level:
                 self.levels.append([])
             column = f"c{len(self._names)}"
-            self.levels[level - 1].append(sql(f"{{}} as {column}", expression))
-            self._names[known] = Sql(f"x.{column}", level=level)
+            self.levels[expression.level - 1].append(sql(f"{{}} as {column}", expression))
+            self._names[known] = Sql(f"x.{column}", level=expression.level + 1)
         return self._names[known]
 
     def layered(self, base: Sql) -> Sql:
         """The subselect whose alias is to be `x`: `base` (alias `b`, column id) under all the levels."""
-        first = self.levels[0] if self.levels else []
-        current = sql("select b.id{} from ({}) b offset 0", join("", [sql(", {}", c) for c in first]), base)
+        first = [Sql("b.id"), *(Sql(f"b.{COLUMNS[name]}") for name in sorted(self.kept - {"id"}))]
+        if self.keeps_document:
+            first.append(Sql("b.doc"))
+        first.extend(self.levels[0] if self.levels else [])
+        current = sql("select {} from ({}) b offset 0", join(", ", first), base)
         for level in self.levels[1:]:
             current = sql("select x.*, {} from ({}) x offset 0", join(", ", level), current)
         return current
+
+
+class AboveColumns(Columns):
+    """Places read above the layers, for the few rows that get so far: where they stand, from what the layers keep."""
+
+    def __init__(self, below: Columns) -> None:
+        super().__init__()
+        self._below = below
+
+    def alias(self) -> str:
+        return self._below.alias()
+
+    def base_column(self, name: ColumnName) -> Sql:
+        self._below.base_column(name)
+        self._below.kept.add(name)
+        return Sql(f"x.{COLUMNS[name]}", level=1)
+
+    def document(self) -> Sql:
+        self._below.document()
+        self._below.keeps_document = True
+        return Sql("x.doc", level=1)
+
+    def share(self, expression: Sql) -> Sql:
+        return expression
 
 
 class PathValue(SqlValue):
     """A place. Its forms become columns of the statement when they are asked for, unless it is local."""
 
     def __init__(self, columns: Columns, root: Sql, steps: tuple[Step, ...], *, root_form: Form) -> None:
+        if len(steps) > 1 and isinstance(steps[0], Key) and not steps[0].fold and not root.local:
+            # Most places of a document lie in one of its members (ARM's `properties`): that one is taken out once.
+            root, steps = columns.share(sql("({} -> {})", root, text(steps[0].name))), steps[1:]
         super().__init__("json" if steps else root_form, root)
         self._columns = columns
         self._root = root
         self._steps = steps
         self._root_form = root_form
 
-    def _kept(self, expression: Sql) -> Sql:
-        return expression if expression.local else self._columns.extract(expression)
-
     def json(self) -> Sql:
         if self._steps:
-            return self._kept(_follow(self._root, self._steps, self._columns))
+            return self._columns.share(_follow(self._root, self._steps, self._columns))
         root = self._root if self._root_form == "json" else sql("to_jsonb({})", self._root)
-        return self._kept(root)
+        return self._columns.share(root)
 
     def text(self) -> Sql:
+        return self._columns.share(self.inline_text())
+
+    def inline_text(self) -> Sql:
         if not self._steps:
             plain = self._root_form == "text"
-            return self._kept(self._root if plain else sql("({} #>> array[]::text[])", self._root))
+            return self._root if plain else sql("({} #>> array[]::text[])", self._root)
         last = self._steps[-1]
         before = _follow(self._root, self._steps[:-1], self._columns)
         if isinstance(last, Key) and last.fold:
             found = _follow(self._root, self._steps, self._columns)
-            return self._kept(sql("({} #>> array[]::text[])", found))
+            return sql("({} #>> array[]::text[])", found)
         if isinstance(last, Key):
-            return self._kept(sql("({} ->> {})", before, text(last.name)))
-        return self._kept(sql("({} #>> array[]::text[])", _element(before, last.position, self._columns)))
+            return sql("({} ->> {})", before, text(last.name))
+        return sql("({} #>> array[]::text[])", _element(before, last.position, self._columns))
 
     def kind(self) -> Sql:
         return sql("jsonb_typeof({})", self.json())
@@ -169,10 +195,11 @@ def _folded_member(holder: Sql, name: str, columns: Columns) -> Sql:
     outer, each = columns.alias(), columns.alias()
     return sql(
         f"(select coalesce({outer}.v -> {{}}, (select {each}.value from jsonb_each("
-        f"case when jsonb_typeof({outer}.v) = 'object' then {outer}.v else jsonb_build_object() end) {each}"
+        f"case when jsonb_typeof({outer}.v) = 'object' then {outer}.v else {{}} end) {each}"
         f' where lower({each}.key collate "C") = {{}} order by {each}.key collate "C" limit 1))'
         f" from (select {{}} as v offset 0) {outer})",
         text(name),
+        EMPTY_OBJECT,
         text(ascii_lower(name)),
         holder,
     )

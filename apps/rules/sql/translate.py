@@ -8,6 +8,7 @@ from typing import TypeVar
 from apps.rules.dialect import function, operator
 from apps.rules.evaluate import LINKED_TYPES
 from apps.rules.sql.fragment import (
+    EMPTY_ARRAY,
     FALSE,
     TRUE,
     Sql,
@@ -132,10 +133,11 @@ class Translator:
         return (
             sql(
                 "{}jsonb_array_elements(case when jsonb_typeof({}) = 'array' then {}"
-                f" else jsonb_build_array() end) with ordinality {alias}(value, ord)",
+                f" else {{}} end) with ordinality {alias}(value, ord)",
                 prefix,
                 array,
                 array,
+                EMPTY_ARRAY,
             ),
             alias,
         )

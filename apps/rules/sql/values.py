@@ -87,6 +87,10 @@ class SqlValue:
             return sql("({} #>> array[]::text[])", self.expression)
         return self.expression if self.form == "text" else sql("({})::text", self.expression)
 
+    def inline_text(self) -> Sql:
+        """`text()` written out where it stands, to be part of an expression that is itself shared."""
+        return self.text()
+
     def kind(self) -> Sql:
         return sql("jsonb_typeof({})", self.json())
 
