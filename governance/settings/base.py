@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from .admin import UNFOLD as UNFOLD
 from .environment import ROOT, Environment
 
 BASE_DIR = ROOT
@@ -40,9 +41,9 @@ INSTALLED_APPS = [
     "apps.actions",
     "apps.reports",
     "apps.desk",
-    "unfold",
+    "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
-    "django.contrib.admin",
+    "governance.admin_config.GovernanceAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",
@@ -213,14 +214,6 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "root": {"handlers": ["console"], "level": "INFO"},
     "loggers": {"django.request": {"level": "ERROR"}},
-}
-
-UNFOLD: dict[str, Any] = {
-    "SITE_TITLE": "Governance desk",
-    "SITE_HEADER": "Governance desk",
-    "SITE_SYMBOL": "verified_user",
-    "SHOW_HISTORY": False,
-    "SHOW_VIEW_ON_SITE": False,
 }
 
 DATA_DIR = Path(BASE_DIR / "var")
