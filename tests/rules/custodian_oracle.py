@@ -41,7 +41,12 @@ _BY_TRUTH = {(True, False): "true", (False, True): "false", (False, False): "err
 
 
 def by_sql(
-    connection: psycopg.Connection, rule: Rule, documents: Sequence[str], *, type: str = "aws.ec2", **columns: Any
+    connection: psycopg.Connection,
+    rule: Rule,
+    documents: Sequence[str],
+    *,
+    type: str = "aws.ec2",
+    **columns: Any,
 ) -> list[str]:
     """The outcome of the rule for each document (JSON text): true, false or error."""
     layers = Columns()
@@ -70,7 +75,9 @@ def _as_stored(document: str) -> Any:
 
     def ordered(value: Any) -> Any:
         if isinstance(value, dict):
-            return {key: ordered(value[key]) for key in sorted(value, key=lambda k: (len(k.encode()), k.encode()))}
+            return {
+                key: ordered(value[key]) for key in sorted(value, key=lambda k: (len(k.encode()), k.encode()))
+            }
         return [ordered(item) for item in value] if isinstance(value, list) else value
 
     return ordered(json.loads(document, parse_float=Decimal))
