@@ -127,7 +127,7 @@ class RoomViewSet(GenericViewSet):
     """
 
     permission: ClassVar[Permission] = Permission.VIEW
-    write_permission: Permission | None = None
+    write_permission: Permission | None = None  # which nobody holds: a view that writes says who may
     orderings: ClassVar[Mapping[str, Keyset]] = {}
     filterset_class: ClassVar[Any] = None
     filter_backends = [DjangoFilterBackend, DeclaredOrderings]
