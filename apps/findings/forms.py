@@ -24,7 +24,7 @@ class ExceptionForm(forms.Form):
 
     policy = forms.CharField(required=False, max_length=200, label="Policy id")
     resource = forms.CharField(required=False, max_length=200, label="Resource id")
-    scope = forms.ChoiceField(choices=SCOPES, required=False, label="What should be excepted?", initial="both")
+    scope = forms.ChoiceField(choices=SCOPES, label="What should be excepted?", initial="both")
     reason = forms.CharField(
         max_length=REASON_LIMIT,
         widget=forms.Textarea(attrs={"rows": 3}),

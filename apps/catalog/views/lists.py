@@ -83,7 +83,8 @@ class PolicyList(ListPage):
         Sort("status", "By status", Keyset("status", "id")),
     )
     columns = (
-        Column("name", "Policy", cell=lambda p: cells.link(p.name, "catalog:policy-detail", p.pk), sort="name", css="main"),
+        Column("name", "Policy", sort="name", css="main",
+               cell=lambda p: cells.link(p.name, "catalog:policy-detail", p.pk)),
         Column("id", "Id", shown=False),
         Column("severity", "Severity", cell=lambda p: cells.severity(p.severity)),
         Column("status", "Status", cell=lambda p: cells.status(p.status), sort="status"),

@@ -83,7 +83,9 @@ def navigation(context: dict[str, Any]) -> dict[str, Any]:
     may = context.get("may", {})
     groups = []
     for group in GROUPS:
-        places = [(p, reverse(p.view), here == p.view or here in p.under) for p in group.places if may.get(p.needs)]
+        places = [
+            (p, reverse(p.view), here == p.view or here in p.under) for p in group.places if may.get(p.needs)
+        ]
         if places:
             groups.append((group.label, places))
     return {"groups": groups}

@@ -130,7 +130,9 @@ class ViolationDetail(DetailPage):
         covering = None
         if violation.exception_id and violation.shown_status == "suppressed":
             people = ("created_by", "decided_by")
-            covering = PolicyException.objects.select_related(*people).filter(pk=violation.exception_id).first()
+            covering = (
+                PolicyException.objects.select_related(*people).filter(pk=violation.exception_id).first()
+            )
         return super().get_context_data(
             title="Violation",
             covering=covering,
