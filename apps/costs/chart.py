@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-WIDTH, HEIGHT, FLOOR = 960, 240, 239
+WIDTH, HEIGHT, FLOOR = 960, 400, 399
 GAP = 2
 
 

@@ -52,7 +52,7 @@ class ParametersForm(forms.Form):
         hints = [str(about.get("description", ""))]
         hints += ["" if text else "As JSON."]
         hints += [f"Default: {json.dumps(default)}." if default is not None else ""]
-        common = {
+        common: dict[str, Any] = {
             "label": about.get("displayName") or name,
             "required": False,
             "initial": shown,

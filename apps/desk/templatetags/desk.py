@@ -22,12 +22,7 @@ register.filter("day", cells.day)
 register.filter("code", cells.code)
 register.filter("number", cells.number)
 register.filter("tags", cells.tags)
-
-
-@register.filter
-def words(value: Any) -> str:
-    """A code as words: `cost_optimization` → cost optimization."""
-    return str(value).replace("_", " ")
+register.filter("words", cells.words)
 
 
 @register.filter
