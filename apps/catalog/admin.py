@@ -17,7 +17,7 @@ from apps.audit.services import record
 from apps.core.db.fields import TransactionNow
 from apps.core.errors import GovernanceError
 from apps.tenancy.admin_base import DeskModelAdmin, ReadOnlyDeskModelAdmin
-from apps.tenancy.admin_display import SEVERITY_LABELS, STATUS_LABELS, age, shortened
+from apps.tenancy.admin_display import SEVERITY_LABELS, STATUS_LABELS, age, clamped, shortened
 from apps.tenancy.admin_lists import choice_filter
 from apps.tenancy.roles import Permission
 
@@ -105,7 +105,7 @@ class PolicyAdmin(DeskModelAdmin):
 
     @display(description="Name")
     def title(self, row: Policy) -> str:
-        return shortened(row.name, shown=70)
+        return clamped(row.name)
 
     @display(description="Severity", label=SEVERITY_LABELS)
     def severity_(self, row: Policy) -> str:

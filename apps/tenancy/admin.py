@@ -39,7 +39,7 @@ class UserAdmin(DeskModelAdmin):
     ordering = ("upn",)
     search_fields = ("^upn", "id")
     search_help_text = "How the user name begins, or an id"
-    add_fields = ("upn", "display_name", "email", "role", "password", "password_again")
+    add_fields = ("upn", "display_name", "email", "role", "first_password", "password_again")
     shown_fields = ("upn", "display_name", "email", "role", "is_active", "created_at", "last_login")
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:

@@ -43,6 +43,8 @@ class DeskChangeList(ChangeList):
         super().get_results(request)
         rows = list(self.result_list)  # type: ignore[has-type]
         self.result_list = rows
+        # Known to be no more than the bounded count: else the page offers to "show all" of it.
+        self.full_result_count = self.result_count
         self.model_admin.prepare_rows(request, rows)
 
 

@@ -226,7 +226,9 @@ PATHS = [
 @given(
     path=st.sampled_from(PATHS),
     check=st.one_of(
-        st.sampled_from([{"value": "absent"}, {"value": "empty"}, {"value": True}, {"value": [], "op": "ne"}]),
+        st.sampled_from(
+            [{"value": "absent"}, {"value": "empty"}, {"value": True}, {"value": [], "op": "ne"}]
+        ),
         st.builds(lambda v: {"value": v, "op": "contains"}, st.sampled_from(["a", 1, None])),
         st.builds(lambda v: {"value": v, "value_type": "size", "op": "gt"}, st.integers(0, 2)),
     ),
@@ -280,7 +282,9 @@ def test_what_is_not_supported_is_refused_by_name(expression, reason) -> None:
 @settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
 def test_no_key_brings_the_compiler_down(database, source) -> None:
     try:
-        rule = filters_rule([{"type": "value", "key": source, "value": "a"}], Context(NOW, "aws.ec2"), "filters")
+        rule = filters_rule(
+            [{"type": "value", "key": source, "value": "a"}], Context(NOW, "aws.ec2"), "filters"
+        )
     except PolicyError:
         return
     assert by_sql(database, rule, ['{"a": [1]}', "{}"]) == by_reference(rule, ['{"a": [1]}', "{}"])

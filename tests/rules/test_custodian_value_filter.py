@@ -62,13 +62,14 @@ def test_every_case_of_the_truth_table_has_its_outcome(database: psycopg.Connect
         rule = rule_of([data])
         values = [case["resource_value"] for case in cases]
         documents = ["{}" if value == "<missing>" else f'{{"v": {value}}}' for value in values]
-        answers = zip(
-            cases, by_sql(database, rule, documents), by_reference(rule, documents), strict=True
-        )
+        answers = zip(cases, by_sql(database, rule, documents), by_reference(rule, documents), strict=True)
         for case, found, meant in answers:
             checked += 1
             wanted = "error" if case["result"].startswith("raises") else case["result"]
-            guessed = case["value_type"] in ("age", "expiration", "date") and case["resource_value"] in GUESSED_DATES
+            guessed = (
+                case["value_type"] in ("age", "expiration", "date")
+                and case["resource_value"] in GUESSED_DATES
+            )
             if not guessed and not found == meant == wanted:
                 wrong.append((case, found, meant))
     assert wrong == []
@@ -135,7 +136,9 @@ def assert_same(database: psycopg.Connection, filters: list[Any], documents: lis
 
 
 COMMON = settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=300,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 
@@ -192,7 +195,11 @@ def _nests_lists(value: Any) -> bool:
     return isinstance(value, list) and any(isinstance(member, list) for member in value)
 
 
-@given(op=st.sampled_from(["eq", "ne", "lt", "ge"]), value=st.integers(0, 32), values=st.lists(VALUES, max_size=8))
+@given(
+    op=st.sampled_from(["eq", "ne", "lt", "ge"]),
+    value=st.integers(0, 32),
+    values=st.lists(VALUES, max_size=8),
+)
 @COMMON
 def test_prefix_lengths_agree_on_random_values(database, op, value, values) -> None:
     data = {"type": "value", "key": "v", "op": op, "value_type": "cidr_size", "value": value}

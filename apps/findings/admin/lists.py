@@ -11,7 +11,7 @@ from unfold.decorators import display
 
 from apps.catalog.models import PROVIDERS, SEVERITIES, Resource
 from apps.tenancy.admin_base import ReadOnlyDeskModelAdmin
-from apps.tenancy.admin_display import SEVERITY_LABELS, STATUS_LABELS, age, shortened
+from apps.tenancy.admin_display import SEVERITY_LABELS, STATUS_LABELS, age, clamped, shortened
 from apps.tenancy.admin_lists import choice_filter
 
 from ..expressions import effective_status
@@ -23,7 +23,7 @@ MATCHING_RESOURCES = 100
 
 @admin.register(Violation)
 class ViolationAdmin(ReadOnlyDeskModelAdmin):
-    list_display = ("severity_", "rule", "on_resource", "why", "state", "last_seen")
+    list_display = ("severity_", "rule", "on_resource", "why", "state", "seen")
     list_display_links = ("rule",)
     list_filter = (choice_filter("severity", tuple(reversed(SEVERITIES))), ShownStatusFilter)
     list_select_related = ("policy", "resource")
@@ -50,7 +50,7 @@ class ViolationAdmin(ReadOnlyDeskModelAdmin):
 
     @display(description="Policy")
     def rule(self, row: Violation) -> str:
-        return shortened(row.policy.name if row.policy else "(policy was removed)")
+        return clamped(row.policy.name if row.policy else "(policy was removed)")
 
     @display(description="Resource")
     def on_resource(self, row: Violation) -> str:
@@ -58,7 +58,11 @@ class ViolationAdmin(ReadOnlyDeskModelAdmin):
 
     @display(description="Reason")
     def why(self, row: Violation) -> str:
-        return shortened(row.reason)
+        return clamped(row.reason)
+
+    @display(description="Last seen")
+    def seen(self, row: Violation) -> str:
+        return age(row.last_seen)
 
     @display(description="Status", label=STATUS_LABELS | {"excepted": "info"})
     def state(self, row: Any) -> str:

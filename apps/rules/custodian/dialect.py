@@ -13,6 +13,7 @@ from apps.rules.custodian import (
     membership,
     networks,
     ordering,
+    policy_documents,
     presence,
     tags,
     templates,
@@ -33,6 +34,7 @@ DIALECT = Dialect(
         **dates.OPERATORS,
         **networks.OPERATORS,
         **jmes_operators.OPERATORS,
+        **policy_documents.OPERATORS,
     },
     {
         **conversions.FUNCTIONS,
@@ -42,6 +44,7 @@ DIALECT = Dialect(
         **templates.FUNCTIONS,
         **aging.FUNCTIONS,
         **items.FUNCTIONS,
+        **policy_documents.FUNCTIONS,
         **jmes_functions.FUNCTIONS,
     },
 )

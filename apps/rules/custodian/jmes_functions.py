@@ -211,11 +211,11 @@ def _not_null_sql(args: SqlArgs, scope: SqlScope) -> SqlValue:
     return SqlValue("json", sql("coalesce({})", join(", ", tried)))
 
 
-def _unreadable(args: Args) -> JsonOrMissing:
-    raise EvaluationError("the key is no JMESPath expression, and no key of the resource")
+def _no_answer(args: Args) -> JsonOrMissing:
+    raise EvaluationError(str(args[0]))
 
 
-def _unreadable_sql(args: SqlArgs, scope: SqlScope) -> SqlValue:
+def _no_answer_sql(args: SqlArgs, scope: SqlScope) -> SqlValue:
     return SqlValue("json", NULL_JSON, FALSE)
 
 
@@ -264,7 +264,8 @@ def _contains_to_sql(args: SqlArgs, scope: SqlScope) -> SqlValue:
     return SqlValue("boolean", held, valid)
 
 
-def _from_json(written: Json) -> JsonOrMissing:
+def parsed_json(written: Json) -> JsonOrMissing:
+    """The JSON in a text, MISSING where PostgreSQL's jsonb would not take it."""
     try:
         found: Json = json.loads(str(written), parse_float=Decimal, parse_constant=_no_number)
     except (ValueError, RecursionError):
@@ -398,7 +399,7 @@ FUNCTIONS: dict[str, Function] = {
     "object": Function(_object, _object_sql),
     "or-null": Function(lambda args: known(args[0]), _or_null_sql),
     "array-only": _function("map", (_ARRAY,), lambda v: v, lambda x: x),
-    "unreadable": Function(_unreadable, _unreadable_sql),
+    "no-answer": Function(_no_answer, _no_answer_sql),
     "not_null": Function(_not_null, _not_null_sql),
     "length": _function("length", (("string", "array", "object"),), lambda v: len(v), _length_sql),
     "keys": _function("keys", (_OBJECT,), lambda v: list(v), _keys_sql),
@@ -416,14 +417,16 @@ FUNCTIONS: dict[str, Function] = {
         lambda v: v if isinstance(v, list) else [v],
         lambda x: by_kind(x, {"array": x}, sql("jsonb_build_array({})", x)),
     ),
-    "from_json": _function("from_json", (_STRING,), _from_json, _from_json_sql),
+    "from_json": _function("from_json", (_STRING,), parsed_json, _from_json_sql),
     "split": _function(
         "split",
         (_STRING, _STRING),
         _split,
         lambda a, b: sql("to_jsonb(string_to_array({}, {}))", string_of(b), string_of(a)),
     ),
-    "join": _function("join", (_STRING, _ARRAY), lambda glue, values: glue.join(values), _join_sql, members="string", of=1),
+    "join": _function(
+        "join", (_STRING, _ARRAY), lambda glue, values: glue.join(values), _join_sql, members="string", of=1
+    ),
     "max": _function(
         "max", (_ARRAY,), lambda v: max(v, default=None), _aggregate("max", "max"), members="number|string"
     ),

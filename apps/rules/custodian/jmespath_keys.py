@@ -36,6 +36,8 @@ LONGEST_EXPRESSION = 2_000
 MOST_NODES = 1_500
 """Nodes of one expression's value, those of a part that is used twice counted twice."""
 
+LAST_POSITION = 2**31 - 2
+
 CALLABLE = frozenset(FUNCTIONS) - {
     "field",
     "index",
@@ -45,7 +47,7 @@ CALLABLE = frozenset(FUNCTIONS) - {
     "object",
     "or-null",
     "array-only",
-    "unreadable",
+    "no-answer",
 }
 """Functions that an expression may call; `map` is one more."""
 
@@ -110,15 +112,22 @@ class _Translation:
         return Func("custodian", "field", (current, Const(node["value"])))
 
     def _index(self, node: Ast, current: Value) -> Value:
+        self._check_position(node["value"])
         if isinstance(current, Path):
             return Path(current.root, (*current.steps, Index(node["value"])), self._label(current))
         return Func("custodian", "index", (current, Const(node["value"])))
+
+    def _check_position(self, position: object) -> None:
+        if isinstance(position, int) and abs(position) > LAST_POSITION:
+            raise Unsupported(self._at, "an index in a JMESPath key is out of range")
 
     def _label(self, current: Path) -> str:
         return "" if isinstance(current.root, Element) else self._source
 
     def _slice(self, node: Ast, current: Value) -> Value:
         bounds: list[Json] = list(node["children"])
+        for bound in bounds:
+            self._check_position(bound)
         if bounds[2] == 0:
             raise Unsupported(self._at, "a slice in a JMESPath key has a step of 0")
         return Func("custodian", "slice", (current, Const(bounds)))

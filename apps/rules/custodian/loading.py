@@ -20,6 +20,7 @@ DEEPEST = 100
 MOST_NODES = 500_000
 """Nodes of a document, those repeated by reference counted each time."""
 MOST_ALIASES = 10_000
+_PLAIN_COLLECTIONS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 
 _FastLoader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -95,6 +96,8 @@ class _Builder:
             raise InvalidPolicy(_place(node.start_mark), f"references repeat more than {MOST_NODES} values")
         if depth > DEEPEST:
             raise InvalidPolicy(_place(node.start_mark), "a reference leads back to itself, or too deep")
+        if isinstance(node, yaml.CollectionNode) and node.tag not in _PLAIN_COLLECTIONS:
+            raise InvalidPolicy(_place(node.start_mark), f"the tag {node.tag[:100]} is not supported")
         if isinstance(node, yaml.MappingNode):
             return self._object(node, depth)
         if isinstance(node, yaml.SequenceNode):
