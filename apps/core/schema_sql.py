@@ -33,7 +33,10 @@ def schema_sql(loader: MigrationLoader) -> str:
     plan: list[Any] = []
     for target in sorted(loader.graph.leaf_nodes()):
         plan += [node for node in loader.graph.forwards_plan(target) if node not in plan]
-    lines = [f"-- Schema version {schema_version(loader)}. Written by `manage.py schema sql`; do not edit.", ""]
+    lines = [
+        f"-- Schema version {schema_version(loader)}. Written by `manage.py schema sql`; do not edit.",
+        "",
+    ]
     state = loader.project_state([])
     for app, name in plan:
         migration = loader.graph.nodes[app, name]

@@ -111,7 +111,7 @@ RETURN audit_field(uuid_send(id)) || audit_field(uuid_send(tenant_id))
 --
 -- Create model Audit
 --
-CREATE TABLE "audits" ("id" uuid NOT NULL PRIMARY KEY, "tenant_id" uuid NOT NULL, "actor" text NOT NULL, "action" text NOT NULL, "target_id" text NULL, "target_type" text NULL, "payload" jsonb DEFAULT '{}'::jsonb NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "canonical" bytea GENERATED ALWAYS AS (audit_canonical("id", "tenant_id", "created_at", "actor", "action", "target_type", "target_id", "payload")) STORED, "leaf" bytea GENERATED ALWAYS AS (sha256('\x00'::bytea || audit_canonical("id", "tenant_id", "created_at", "actor", "action", "target_type", "target_id", "payload"))) STORED);
+CREATE TABLE "audits" ("id" uuid NOT NULL PRIMARY KEY, "tenant_id" uuid NOT NULL, "actor" text NOT NULL, "action" text NOT NULL, "target_id" text NULL, "target_type" text NULL, "payload" jsonb DEFAULT '{}'::jsonb NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "canonical" bytea DEFAULT '\x'::bytea NOT NULL, "leaf" bytea DEFAULT '\x'::bytea NOT NULL);
 ALTER TABLE "audits" ADD CONSTRAINT "audits_tenant_id_3b41dddf_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
 CREATE INDEX "audits_tenant_created" ON "audits" ("tenant_id", "created_at" DESC);
 CREATE INDEX "audits_target" ON "audits" ("tenant_id", "target_type", "target_id");
@@ -120,11 +120,20 @@ CREATE INDEX "audits_target" ON "audits" ("tenant_id", "target_type", "target_id
 --
 -- Raw SQL operation
 --
+
 ALTER TABLE audits ADD COLUMN xid xid8 NOT NULL DEFAULT pg_current_xact_id();
---
--- Raw SQL operation
---
 CREATE INDEX audits_tenant_xid ON audits (tenant_id, xid);
+CREATE FUNCTION audits_stamp() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.canonical := audit_canonical(
+        NEW.id, NEW.tenant_id, NEW.created_at, NEW.actor, NEW.action,
+        NEW.target_type, NEW.target_id, NEW.payload);
+    NEW.leaf := sha256('\x00'::bytea || NEW.canonical);
+    NEW.xid := pg_current_xact_id();
+    RETURN NEW;
+END $$;
+CREATE TRIGGER audits_stamp BEFORE INSERT ON audits FOR EACH ROW EXECUTE FUNCTION audits_stamp();
+
 
 -- core.0001_initial
 --
@@ -343,6 +352,17 @@ BEGIN ATOMIC
 END;
 REVOKE EXECUTE ON FUNCTION active_tenant_ids() FROM PUBLIC;
 
+
+-- tenancy.0003_idempotency_keys
+--
+-- Create model IdempotencyKey
+--
+CREATE TABLE "idempotency_keys" ("id" uuid NOT NULL PRIMARY KEY, "key" text NOT NULL, "request_sha256" text NOT NULL, "status" smallint NULL, "body" jsonb DEFAULT '{}'::jsonb NOT NULL, "location" text DEFAULT '' NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "tenant_id" uuid NOT NULL, "user_id" uuid NOT NULL);
+ALTER TABLE "idempotency_keys" ADD CONSTRAINT "idempotency_keys_tenant_id_5d1fe305_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "idempotency_keys" ADD CONSTRAINT "idempotency_keys_user_id_fe2a5406_fk_users_id" FOREIGN KEY ("user_id") REFERENCES "users" ("id") ON DELETE CASCADE;
+ALTER TABLE "idempotency_keys" ADD CONSTRAINT "idempotency_keys_user_key" UNIQUE ("tenant_id", "user_id", "key");
+ALTER TABLE "idempotency_keys" ADD CONSTRAINT "idempotency_keys_tenant_user_fk" FOREIGN KEY ("tenant_id", "user_id") REFERENCES "users" ("tenant_id", "id") ON DELETE CASCADE;
+CREATE INDEX "idempotency_keys_age" ON "idempotency_keys" ("tenant_id", "created_at");
 
 -- reports.0001_initial
 --
@@ -654,14 +674,3 @@ CREATE INDEX "cost_timeseries_recent" ON "cost_timeseries" ("tenant_id", "servic
 -- Schema version 1.0.0
 --
 INSERT INTO schema_version (version) VALUES ('1.0.0');
-
--- tenancy.0003_idempotency_keys
---
--- Create model IdempotencyKey
---
-CREATE TABLE "idempotency_keys" ("id" uuid NOT NULL PRIMARY KEY, "key" text NOT NULL, "request_sha256" text NOT NULL, "status" smallint NULL, "body" jsonb DEFAULT '{}'::jsonb NOT NULL, "location" text DEFAULT '' NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "tenant_id" uuid NOT NULL, "user_id" uuid NOT NULL);
-ALTER TABLE "idempotency_keys" ADD CONSTRAINT "idempotency_keys_tenant_id_5d1fe305_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
-ALTER TABLE "idempotency_keys" ADD CONSTRAINT "idempotency_keys_user_id_fe2a5406_fk_users_id" FOREIGN KEY ("user_id") REFERENCES "users" ("id") ON DELETE CASCADE;
-ALTER TABLE "idempotency_keys" ADD CONSTRAINT "idempotency_keys_user_key" UNIQUE ("tenant_id", "user_id", "key");
-ALTER TABLE "idempotency_keys" ADD CONSTRAINT "idempotency_keys_tenant_user_fk" FOREIGN KEY ("tenant_id", "user_id") REFERENCES "users" ("tenant_id", "id") ON DELETE CASCADE;
-CREATE INDEX "idempotency_keys_age" ON "idempotency_keys" ("tenant_id", "created_at");
