@@ -147,11 +147,8 @@ class PolicyAdmin(DeskModelAdmin):
         messages.success(request, f"{changed} {done}. It counts from the next scan.")
 
     def save_model(self, request: HttpRequest, obj: Policy, form: Any, change: bool) -> None:
-        if "severity" not in form.changed_data:
-            return
-        before = form.initial["severity"]
-        Policy.objects.filter(pk=obj.pk).update(severity=obj.severity, updated_at=TransactionNow())
-        record("catalog.policy.severity_set", obj, {"before": before, "after": obj.severity})
+        if "severity" in form.changed_data:
+            set_policy_severity(policy=Policy.objects.get(pk=obj.pk), severity=obj.severity)
 
 
 @admin.register(ImportRun)
