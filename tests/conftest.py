@@ -18,6 +18,8 @@ from tests.database import django_db_setup
 
 __all__ = ["django_db_setup"]
 
+pytest_plugins = ["tests.fixtures.estate"]
+
 IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
 # The modules that a run on TimescaleDB takes beside the tests marked `timescale`.
 SCHEMA_CATALOG = "schema_catalog"

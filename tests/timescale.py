@@ -155,7 +155,8 @@ def _apt_options() -> list[str]:
 def _apt_install(package: str) -> None:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for words in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", package]):
-        if subprocess.call(["apt-get", *words], env=environment, stdin=subprocess.DEVNULL):
+        command = ["apt-get", *words]
+        if subprocess.call(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL):
             raise Unavailable(f"apt-get {' '.join(words)} failed")
 
 

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
+from django.db.models.functions import Collate
 
 from apps.core.db.access import APPEND_ONLY, Privileges
 from apps.core.db.checks import one_of
@@ -67,6 +68,9 @@ class Resource(TenantModel):
             models.Index(
                 "tenant", models.F("updated_at").desc(), models.F("id").desc(), name="resources_recent"
             ),
+            # For search by prefix: see apps.core.filters.StartsWith.
+            models.Index("tenant", Collate("name", "C"), name="resources_by_name"),
+            models.Index("tenant", Collate("native_id", "C"), name="resources_by_native_id"),
         ]
 
     def __str__(self) -> str:

@@ -5,9 +5,10 @@ Every function is pure and takes JSON values. What it can't take it refuses (Rej
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import Any
 
 from apps.connectors.bounds import MAX_TAG_KEY_BYTES, MAX_TAG_VALUE_BYTES, MAX_TAGS
@@ -24,13 +25,14 @@ _ACCOUNT_ID = re.compile(r"^\d{12}$")
 _SUBSCRIPTION = re.compile(r"^/subscriptions/([^/]+)", re.IGNORECASE)
 _RESOURCE_GROUP = re.compile(r"^/subscriptions/[^/]+/resourcegroups/([^/]+)", re.IGNORECASE)
 _GCP_PLACE = re.compile(r"/(?:locations|regions|zones)/([^/]+)")
-_LOCATION_PATHS = (
-    ("Placement", "AvailabilityZone"),
-    ("AvailabilityZone",),
-    ("zone",),
-    ("region",),
-    ("location",),
-)
+_LOCATION_PATHS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "azure": (),
+    "aws": (("Placement", "AvailabilityZone"), ("AvailabilityZone",)),
+    "gcp": (("zone",), ("region",), ("location",)),
+    "ibm": (("region",),),
+}
+# Which part of an ARN or a CRN is the region.
+_NAME_LOCATION = {"aws": 3, "ibm": 5}
 _PROJECT = re.compile(r"(?:^|/)projects/([^/]+)")
 _STATUS_PATHS: dict[str, tuple[tuple[str, ...], ...]] = {
     "azure": (
@@ -76,21 +78,23 @@ def region_of(provider: str, location: str | None) -> str | None:
 
 
 def document_location(provider: str, native_id: str, document: Document) -> str | None:
-    """Where a row without a location says it is: in its own document, else in its ARN or CRN."""
-    for path in _LOCATION_PATHS:
+    """Where a row without a location says it is: in its own document, else in its id, ARN or CRN."""
+    for path in _LOCATION_PATHS[provider]:
         found = text_at(document, path)
         if found:
             return found
     if provider == "gcp":
         place = _GCP_PLACE.search(native_id)
         return place[1] if place else None
-    index = 3 if provider == "aws" else 5
-    parts = (_name_part(provider, named, index) for named in (native_id, *arns(document)))
-    return next(filter(None, parts), None)
+    index = _NAME_LOCATION.get(provider)
+    if index is None:
+        return None
+    named = itertools.chain((native_id,), arns(document) if provider == "aws" else ())
+    return next(filter(None, (_name_part(provider, name, index) for name in named)), None)
 
 
-def arns(document: Document) -> Iterable[str]:
-    """The ARNs among the top-level values of an AWS document (`Arn`, `FunctionArn`, `DBInstanceArn`)."""
+def arns(document: Document) -> Iterator[str]:
+    """The ARNs among the top-level values of an AWS document that may be its own: `Arn`, `DBInstanceArn`, …"""
     for key in ("Arn", "ARN", "arn"):
         if isinstance(document.get(key), str):
             yield document[key]
@@ -207,9 +211,12 @@ def _name_part(provider: str, name: str, index: int) -> str | None:
 
 
 def _aws_account(native_id: str, document: Document) -> str | None:
-    candidates = [_name_part("aws", named, 4) for named in (native_id, *arns(document))]
-    candidates += [text_at(document, (key,)) for key in ("OwnerId", "AccountId", "accountId")]
-    return next((found for found in candidates if found and _ACCOUNT_ID.match(found)), None)
+    told = (document.get(key) for key in ("OwnerId", "AccountId", "accountId"))
+    named = (_name_part("aws", name, 4) for name in arns(document))
+    for found in itertools.chain((_name_part("aws", native_id, 4),), told, named):
+        if isinstance(found, str) and _ACCOUNT_ID.match(found):
+            return found
+    return None
 
 
 def _project(native_id: str, document: Document) -> str | None:

@@ -22,6 +22,12 @@ class InvalidInput(GovernanceError):
         self.field = field
 
 
+class KeyReused(InvalidInput):
+    """An idempotency key came back with another request than the one it stands for."""
+
+    code = "idempotency-key-reused"
+
+
 class NotFound(GovernanceError):
     """No such object for this tenant; also said of another tenant's object."""
 

@@ -60,6 +60,10 @@ class Keyset:
             raise ValueError(f"an ordering goes one way: {columns}")
         object.__setattr__(self, "columns", columns)
 
+    def reversed(self) -> Keyset:
+        """The same columns the other way round."""
+        return Keyset(*(self._turned(column) for column in self.columns))
+
     @property
     def _names(self) -> list[str]:
         return [c.lstrip("-") for c in self.columns]
@@ -104,18 +108,36 @@ class Keyset:
 
     def _encode(self, row: models.Model, *, backwards: bool) -> str:
         values = [getattr(row, name) for name in self._names]
-        raw = json.dumps([int(backwards), *values], cls=DjangoJSONEncoder)
+        raw = json.dumps([int(backwards), ",".join(self.columns), *values], cls=DjangoJSONEncoder)
         return base64.urlsafe_b64encode(raw.encode()).decode().rstrip("=")
 
     def _decode(self, model: type[models.Model], cursor: str) -> tuple[bool, list[Any]]:
         try:
-            backwards, *values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-            if len(values) != len(self.columns) or any(isinstance(v, dict | list) for v in values):
-                raise ValueError
+            backwards, columns, *values = json.loads(
+                base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+            )
+            if columns != ",".join(self.columns) or len(values) != len(self.columns):
+                raise ValueError("of another list or ordering")
+            if not all(_is_storable(v) for v in values):
+                raise ValueError("not what an ordering's columns hold")
             fields = self._fields(model)
             return bool(backwards), [f.to_python(v) for f, v in zip(fields, values, strict=True)]
-        except (ValueError, TypeError, binascii.Error, ValidationError) as error:
+        except (
+            ValueError,
+            TypeError,
+            OverflowError,
+            RecursionError,
+            binascii.Error,
+            ValidationError,
+        ) as error:
             raise InvalidInput("The cursor does not belong to this list.", field="cursor") from error
+
+
+def _is_storable(value: Any) -> bool:
+    """A cursor is the caller's text: PostgreSQL takes neither NUL nor lone surrogates, and no column is null."""
+    if isinstance(value, str):
+        return "\x00" not in value and not any("\ud800" <= c <= "\udfff" for c in value)
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def bounded_count(queryset: models.QuerySet[Any]) -> tuple[int, bool]:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.http import Http404
+from django.http import Http404, HttpRequest, JsonResponse
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from .errors import GovernanceError, IllegalTransition, InvalidInput, NotFound, Refused, StaleState
+from .errors import GovernanceError, IllegalTransition, InvalidInput, KeyReused, NotFound, Refused, StaleState
 
+MEDIA_TYPE = "application/problem+json"
+
+# The first that matches counts: narrower ones stand first.
 _STATUS: dict[type[GovernanceError], int] = {
+    KeyReused: status.HTTP_422_UNPROCESSABLE_ENTITY,
     InvalidInput: status.HTTP_400_BAD_REQUEST,
     NotFound: status.HTTP_404_NOT_FOUND,
     Refused: status.HTTP_403_FORBIDDEN,
@@ -52,14 +57,14 @@ def _fields(error: GovernanceError) -> dict[str, list[str]] | None:
 def _from_api_exception(error: exceptions.APIException) -> Response:
     if isinstance(error, exceptions.ValidationError):
         errors = error.detail if isinstance(error.detail, dict) else {"non_field_errors": error.detail}
-        response = _problem(400, "invalid-input", "Some fields are wrong.", errors)
+        response = _problem(400, "invalid-input", f"Wrong: {', '.join(map(str, errors))}.", errors)
     else:
         code = error.get_codes() if isinstance(error.get_codes(), str) else "error"
         response = _problem(error.status_code, str(code).replace("_", "-"), str(error.detail), None)
     if challenge := getattr(error, "auth_header", None):
         response["WWW-Authenticate"] = challenge
-    if wait := getattr(error, "wait", None):
-        response["Retry-After"] = str(int(wait))
+    if (wait := getattr(error, "wait", None)) is not None:
+        response["Retry-After"] = str(math.ceil(wait))
     return response
 
 
@@ -71,4 +76,11 @@ def _problem(code: int, kind: str, detail: str, errors: Any) -> Response:
     body |= {"status": code, "detail": detail}
     if errors:
         body["errors"] = errors
-    return Response(body, status=code, content_type="application/problem+json")
+    return Response(body, status=code, content_type=MEDIA_TYPE)
+
+
+def no_such_endpoint(request: HttpRequest) -> JsonResponse:
+    """The answer below the API's root where no endpoint is."""
+    body = {"type": "urn:governance:problem:not-found", "title": "Not found", "status": 404}
+    body |= {"detail": f"There is no endpoint {request.path}."}
+    return JsonResponse(body, status=404, content_type=MEDIA_TYPE)

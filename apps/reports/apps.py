@@ -4,3 +4,10 @@ from django.apps import AppConfig
 class ReportsConfig(AppConfig):
     name = "apps.reports"
     label = "reports"
+
+    def ready(self) -> None:
+        from apps.jobs.registry import JobKind, register_job
+
+        from .building import JOB_TYPE, build_report, finish_report
+
+        register_job(JobKind(JOB_TYPE, "jobs", "Evidence report", run=build_report, finished=finish_report))

@@ -136,3 +136,29 @@ class ApiToken(TenantModel):
 
     def __str__(self) -> str:
         return self.name
+
+
+class IdempotencyKey(TenantModel):
+    """A creating request that a user marked with a key, and its answer, so that it is done once."""
+
+    app_privileges: ClassVar[Privileges] = EVERYTHING
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    user = DatabaseForeignKey(User, "CASCADE", related_name="+")
+    key = models.TextField()
+    request_sha256 = models.TextField()
+    status = models.SmallIntegerField(null=True)
+    body = models.JSONField(db_default={})
+    location = models.TextField(db_default="")
+    created_at = models.DateTimeField(db_default=TransactionNow())
+
+    class Meta:
+        db_table = "idempotency_keys"
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "user", "key"], name="idempotency_keys_user_key"),
+            tenant_reference("idempotency_keys_tenant_user_fk", "user_id", "tenancy.User"),
+        ]
+        indexes = [models.Index(fields=["tenant", "created_at"], name="idempotency_keys_age")]
+
+    def __str__(self) -> str:
+        return self.key

@@ -4,17 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from apps.core.permissions import Permission
 
-class Permission(StrEnum):
-    """What somebody may do. The value is Django's permission string: `app_label.codename`."""
-
-    VIEW = "governance.view"
-    EXPORT = "governance.export"
-    IMPORT = "governance.import"
-    SCAN = "governance.scan"
-    REQUEST = "governance.request"
-    DECIDE = "governance.decide"
-    MANAGE = "governance.manage"
+__all__ = ["Permission", "Role"]
 
 
 class Role(StrEnum):

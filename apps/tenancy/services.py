@@ -17,6 +17,7 @@ from django.utils.text import slugify
 
 from apps.audit.services import record
 from apps.core.context import current_tenant_id, tenant_scope
+from apps.core.db.fields import TransactionNow
 from apps.core.errors import InvalidInput, NotFound
 
 from .models import ApiToken, Tenant, User
@@ -133,3 +134,12 @@ def create_token(*, user: User, name: str, scopes: Sequence[str], expires_at: da
         token.save(force_insert=True)
         record("tenancy.token.created", token, {"user": str(user.pk), "name": name, "scopes": token.scopes})
     return NewToken(token, render_token(current_tenant_id(), token.pk, secret))
+
+
+def revoke_token(*, token: ApiToken) -> ApiToken:
+    """End a token at once. Revoking it again changes nothing."""
+    with transaction.atomic():
+        if ApiToken.objects.filter(pk=token.pk, revoked_at__isnull=True).update(revoked_at=TransactionNow()):
+            record("tenancy.token.revoked", token, {"name": token.name, "user": str(token.user_id)})
+        token.refresh_from_db()
+    return token

@@ -2,8 +2,9 @@
 
 1. Not root: as we are.
 2. Root, and every folder on the way can be entered by `nobody`: as `nobody`.
-3. Root, in a checkout below a 0700 folder (`/root`): in a user namespace of its own, where root is called
-   65534. To the kernel outside it still is root (so the folders open), inside it has no privilege at all.
+3. Root, in a checkout below a closed folder (`/root` is 0700): as `nobody` too, with the one capability that lets
+   it pass closed folders (capabilities(7), as an ambient one, so that it survives exec). Unlike a user namespace
+   this works in containers and chroots.
 """
 
 from __future__ import annotations
@@ -18,8 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-_CLONE_NEWUSER = 0x10000000
-_NOBODY = 65534
+# linux/capability.h, linux/prctl.h, linux/securebits.h
+CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 1, 2
+_CAPABILITY_VERSION_3 = 0x20080522
+_PR_SET_SECUREBITS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE = 28, 47, 2
+_NO_SETUID_FIXUP = 1 << 2
 
 
 class NoAccount(RuntimeError):
@@ -28,29 +32,30 @@ class NoAccount(RuntimeError):
 
 @dataclass(frozen=True)
 class Account:
-    """`uid` and `gid` own the server's files; `namespace`: they are mapped to `nobody`, not changed to it."""
+    """The user and group that a server runs as and that own its files, and a capability that it keeps."""
 
     uid: int
     gid: int
-    namespace: bool = False
+    capability: int | None = None
 
     @property
     def is_ours(self) -> bool:
-        return self.uid == os.geteuid() and not self.namespace
+        return self.uid == os.geteuid()
 
     def popen_arguments(self, then: Callable[[], None] | None = None) -> dict[str, Any]:
         """Keywords for `subprocess` that make the child run as this account; `then` runs in it, last."""
         if self.is_ours:
             return {"preexec_fn": then}
-        if not self.namespace:
+        if self.capability is None:
             return {"user": self.uid, "group": self.gid, "extra_groups": [], "preexec_fn": then}
+        capability = self.capability
 
-        def enter() -> None:
-            _enter_namespace()
+        def become() -> None:
+            _become_with_capability(self.uid, self.gid, capability)
             if then is not None:
                 then()
 
-        return {"preexec_fn": enter}
+        return {"preexec_fn": become}
 
     def own(self, folder: Path) -> None:
         """Make `folder` and all that is in it this account's, where it is somebody else's."""
@@ -67,28 +72,35 @@ OURSELVES = Account(os.geteuid(), os.getegid())
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
-def _enter_namespace() -> None:
-    """unshare(CLONE_NEWUSER) and map ourselves to nobody; runs in the forked child (user_namespaces(7))."""
-    uid, gid = os.geteuid(), os.getegid()
-    if _libc is None or _libc.unshare(_CLONE_NEWUSER) != 0:
-        raise OSError(ctypes.get_errno(), "unshare(CLONE_NEWUSER)")
-    for name, text in (
-        ("setgroups", "deny"),
-        ("uid_map", f"{_NOBODY} {uid} 1"),
-        ("gid_map", f"{_NOBODY} {gid} 1"),
-    ):
-        Path(f"/proc/self/{name}").write_text(text)
+def _call(name: str, *arguments: object) -> None:
+    if _libc is None or getattr(_libc, name)(*arguments) != 0:
+        raise OSError(ctypes.get_errno(), f"{name}: {os.strerror(ctypes.get_errno())}")
 
 
-def _namespace_works() -> bool:
-    child = os.fork()
-    if child == 0:
-        try:
-            _enter_namespace()
-        except OSError:
-            os._exit(1)
-        os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+def _become_with_capability(uid: int, gid: int, capability: int) -> None:
+    """Change to the user for good and keep the capability over the change and over exec; in the forked child."""
+    # Without it access(2), which PostgreSQL asks about its programs, ignores the capability of a non-root user.
+    _call("prctl", _PR_SET_SECUREBITS, _NO_SETUID_FIXUP, 0, 0, 0)
+    os.setgroups([])
+    os.setgid(gid)
+    os.setuid(uid)
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+    # Two triples (low and high 32 capabilities): effective, permitted, inheritable.
+    only = 1 << capability
+    _call("capset", header, (ctypes.c_uint32 * 6)(only, only, only, 0, 0, 0))
+    _call("prctl", _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, capability, 0, 0)
+
+
+def _passing_capability() -> int | None:
+    """The weakest capability of ours that passes closed folders: reading only, or (in containers) all."""
+    try:
+        status = Path("/proc/self/status").read_text()
+    except FileNotFoundError:
+        return None
+    line = next(line for line in status.splitlines() if line.startswith("CapPrm:"))
+    permitted = int(line.split()[1], 16)
+    held = (one for one in (CAP_DAC_READ_SEARCH, CAP_DAC_OVERRIDE) if permitted & 1 << one)
+    return next(held, None)
 
 
 def _barrier(path: Path, uid: int, gid: int) -> Path | None:
@@ -117,9 +129,10 @@ def unprivileged(paths: Iterable[Path]) -> Account:
     barrier = next((folder for folder in barriers if folder), None)
     if barrier is None:
         return Account(nobody.pw_uid, nobody.pw_gid)
-    if sys.platform == "linux" and _namespace_works():
-        return Account(0, 0, namespace=True)
-    raise NoAccount(
-        f"PostgreSQL does not run as root, {barrier} lets no other user in, and this machine allows no user "
-        "namespaces: put the checkout elsewhere, or give a server by DATABASE_URL and DATABASE_OWNER_URL"
-    )
+    capability = _passing_capability()
+    if capability is None:
+        raise NoAccount(
+            f"PostgreSQL does not run as root, and {barrier} lets no other user in: put the checkout elsewhere, "
+            "or give a server by DATABASE_URL and DATABASE_OWNER_URL"
+        )
+    return Account(nobody.pw_uid, nobody.pw_gid, capability)

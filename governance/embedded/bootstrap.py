@@ -15,6 +15,7 @@ import importlib.util
 import json
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 import time
@@ -133,6 +134,8 @@ def uv_arguments(settings: dict[str, list[str]]) -> tuple[list[str], dict[str, s
         arguments += ["--index-strategy", "unsafe-best-match"]
     if settings.get("no-index") in (["true"], ["1"], ["yes"], ["on"]):
         arguments += ["--no-index"]
+    if system_certificates():
+        arguments += ["--system-certs"]
     environment = dict(os.environ)
     for name, variable in (("cert", "SSL_CERT_FILE"), ("proxy", "ALL_PROXY"), ("timeout", "UV_HTTP_TIMEOUT")):
         if settings.get(name):
@@ -140,6 +143,12 @@ def uv_arguments(settings: dict[str, list[str]]) -> tuple[list[str], dict[str, s
     if settings.get("default-timeout"):
         environment.setdefault("UV_HTTP_TIMEOUT", settings["default-timeout"][0])
     return arguments, environment
+
+
+def system_certificates() -> bool:
+    """Whether the system has certificate authorities: they count then, as for pip, and not uv's own list."""
+    paths = ssl.get_default_verify_paths()
+    return bool(paths.cafile or (paths.capath and any(Path(paths.capath).iterdir())))
 
 
 def install_packages(files: list[str]) -> None:

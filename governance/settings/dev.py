@@ -11,3 +11,6 @@ environment = Environment(embedded_environment(BASE_DIR / "var"))
 DEBUG = environment.flag("DEBUG", False)
 ALLOWED_HOSTS = environment.names("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
 globals().update(server_settings(environment, pool=environment.flag("DATABASE_POOL", False)))
+# Served from where they lie: `make up` collects nothing.
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = False

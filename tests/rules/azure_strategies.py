@@ -100,7 +100,17 @@ def _expressions(*, counted: bool) -> st.SearchStrategy[str]:
         lambda f: "field('" + f.replace("'", "''") + "')"
     )
     atoms = fields | st.sampled_from(
-        ["'a'", "''", "5", "'/'", "'prod'", "resourceGroup().name", "resourceGroup().location"]
+        [
+            "'a'",
+            "''",
+            "5",
+            "'/'",
+            "'prod'",
+            "resourceGroup().name",
+            "resourceGroup().location",
+            "resourceGroup().tags['env']",
+            "resourceGroup().managedBy",
+        ]
     )
     if counted:
         atoms = atoms | st.sampled_from(

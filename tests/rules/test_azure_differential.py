@@ -60,8 +60,22 @@ def check(
             assert got[0] is None or got[1]
 
 
+GROUP = Resource(
+    id="group",
+    native_id="/subscriptions/sub/resourceGroups/rg",
+    provider="azure",
+    type="microsoft.resources/subscriptions/resourcegroups",
+    name="rg",
+    account="sub",
+    location="eastus2",
+    tags={"Env": "prod"},
+    properties={"managedBy": "a"},
+)
+"""The group that some of the random resources are in."""
+
+
 def distinct(rows: list[Resource]) -> list[Resource]:
-    return [replace(row, id=f"r{i}") for i, row in enumerate(rows)]
+    return [*(replace(row, id=f"r{i}") for i, row in enumerate(rows)), GROUP]
 
 
 @RELAXED

@@ -27,7 +27,9 @@ class ImportCommand(TenantCommand):
         command = sub.add_parser("import", help="import a file")
         super().add_arguments(command)
         if self.formats:
-            command.add_argument("--format", help=f"{', '.join(self.formats)}; told from the file unless given")
+            command.add_argument(
+                "--format", help=f"{', '.join(self.formats)}; told from the file unless given"
+            )
         add_queue_argument(command)
         command.add_argument("path", metavar="PATH", type=Path)
 
@@ -37,7 +39,9 @@ class ImportCommand(TenantCommand):
             raise InvalidInput(f"There is no file {path}.", field="path")
         format_ = options.get("format")
         if format_ and format_ not in self.formats:
-            raise InvalidInput(f"There is no format {format_!r}; known: {', '.join(self.formats)}.", field="format")
+            raise InvalidInput(
+                f"There is no format {format_!r}; known: {', '.join(self.formats)}.", field="format"
+            )
         params: dict[str, Any] = {"name": path.name, "format": format_}
         if options["queue"]:
             if path.is_dir():

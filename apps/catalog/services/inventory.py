@@ -164,6 +164,7 @@ def _merge(rows: list[bytes], log: ImportLog) -> None:
         with cursor.copy(f"COPY incoming ({', '.join(COLUMNS)}) FROM STDIN") as copy:
             copy.write(b"".join(rows))
         written = _write(cursor, tenant_id)
+        cursor.execute("DROP TABLE incoming")  # the caller may hold the transaction open
     log.written += written
     log.unchanged += len(rows) - written
     log.save()

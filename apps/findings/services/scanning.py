@@ -67,6 +67,7 @@ class _Scan:
         self.tenant_id = current_tenant_id()
         self.now = timezone.now()
         self.outcome = Outcome()
+        self._noted: set[str] = set()
 
     def run(self) -> Mapping[str, Any]:
         self.scan, since = self._begin(str(self.handle.params.get("mode", FULL)))
@@ -203,6 +204,10 @@ class _Scan:
             self.outcome += Outcome(fixed=cursor.rowcount)
 
     def _note_error(self, policy_id: str, message: str) -> None:
+        """Once a policy, however many types it was tried on."""
+        if policy_id in self._noted:
+            return
+        self._noted.add(policy_id)
         with tenant_transaction(self.tenant_id):
             EvaluationError(scan=self.scan, policy_id=policy_id, resources=0, message=message[:1000]).save(
                 force_insert=True

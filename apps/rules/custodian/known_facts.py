@@ -56,7 +56,8 @@ def _exists(value: Value, at: str) -> Rule:
 def known_value(value: Value, evidence: tuple[Path, ...], what: str, at: str) -> Value:
     """The value where one of the places of evidence exists; otherwise the rule has no answer."""
     looked = disjunction(tuple(_exists(place, at) for place in evidence), at)
-    return Choice(looked, value, Func("custodian", "no-answer", (Const(what),)))
+    label = value.label if isinstance(value, Path) else ""
+    return Choice(looked, value, Func("custodian", "no-answer", (Const(what),)), label)
 
 
 _BUCKET_EVIDENCE = (

@@ -1,0 +1,131 @@
+"""Imports on the API: an uploaded file is staged in the object store, a job reads it from there."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, cast
+
+from django.core.files.uploadedfile import UploadedFile
+from django.urls import reverse
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins, serializers, status
+from rest_framework.parsers import MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.connectors.files import FORMATS
+from apps.core.api import InputSerializer, PartViewSet, ReadSerializer, RoomViewSet
+from apps.core.context import current_tenant_id, tenant_transaction
+from apps.core.pagination import Keyset
+from apps.core.permissions import Permission
+from apps.jobs.api import JobSerializer
+from apps.jobs.services import enqueue
+from apps.tenancy.idempotency import Answer, earlier_answer, key_of, once
+from apps.tenancy.throttling import WorkThrottle
+
+from .filters import IMPORT_KINDS, ImportRunFilter
+from .models import ImportRefusal, ImportRun
+from .sources import discard_source, stage
+
+
+class ImportRunSerializer(ReadSerializer):
+    class Meta:
+        model = ImportRun
+        fields = (
+            "id",
+            "kind",
+            "source",
+            "format",
+            "status",
+            "rows_read",
+            "rows_written",
+            "rows_unchanged",
+            "rows_refused",
+            "summary",
+            "error",
+            "job_id",
+            "started_at",
+            "finished_at",
+        )
+
+
+class ImportRefusalSerializer(ReadSerializer):
+    id = serializers.CharField()
+
+    class Meta:
+        model = ImportRefusal
+        fields = ("id", "line", "field", "reason", "native_id")
+
+
+class UploadSerializer(InputSerializer):
+    kind = serializers.ChoiceField(choices=IMPORT_KINDS)
+    file = serializers.FileField(max_length=200, help_text="The file; policies also as a ZIP of files")
+    format = serializers.ChoiceField(
+        choices=sorted(FORMATS), required=False, help_text="Of an inventory; told from the content if absent"
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs["kind"] == "policies" and attrs.get("format"):
+            raise serializers.ValidationError({"format": ["A policy file tells its own language."]})
+        return attrs
+
+
+class ImportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, RoomViewSet):
+    """Imports of inventory and policy files, with their counts."""
+
+    queryset = ImportRun.objects.all()
+    serializer_class = ImportRunSerializer
+    filterset_class = ImportRunFilter
+    orderings = {"-started_at": Keyset("-started_at", "-id"), "started_at": Keyset("started_at", "id")}
+    lookup_value_converter = "uuid"
+    write_permission = Permission.IMPORT
+    parser_classes = [MultiPartParser]
+    throttle_classes = [WorkThrottle]
+    non_atomic = True
+    untransacted = ("POST",)  # no transaction is open while a file travels to the object store
+
+    @extend_schema(request=UploadSerializer, responses={202: JobSerializer})
+    def create(self, request: Request) -> Response:
+        """Upload an inventory or policy file; the answer is the job that imports it."""
+        upload = self.validated(UploadSerializer)
+        file = cast(UploadedFile, upload["file"])
+        asked = {"kind": upload["kind"], "format": upload.get("format"), "name": file.name}
+        if key_of(request) is not None:
+            asked["sha256"] = _sha256(file)
+            with tenant_transaction(current_tenant_id()):
+                if answer := earlier_answer(request, asked):
+                    return answer.as_response()
+        params = {
+            "object_key": stage(file.name or "upload", cast(Any, file)),
+            "name": file.name,
+            "format": upload.get("format"),
+        }
+        with tenant_transaction(current_tenant_id()):
+            answer = once(request, asked, lambda: _start(f"{upload['kind']}.import", params))
+        if answer.replayed:
+            discard_source(params)
+        return answer.as_response()
+
+
+class ImportRefusalViewSet(PartViewSet):
+    """The rows of an import that did not land: line, field and reason."""
+
+    whole = ImportRun
+    by = "run_id"
+    queryset = ImportRefusal.objects.all()
+    serializer_class = ImportRefusalSerializer
+    orderings = {"id": Keyset("id")}
+
+
+def _start(type_: str, params: dict[str, Any]) -> Answer:
+    job = enqueue(type_, params)
+    location = reverse("api:job-detail", kwargs={"pk": job.pk})
+    return Answer(status.HTTP_202_ACCEPTED, dict(JobSerializer(job).data), location)
+
+
+def _sha256(file: UploadedFile) -> str:
+    digest = hashlib.sha256()
+    for chunk in file.chunks():
+        digest.update(chunk)
+    file.seek(0)
+    return digest.hexdigest()

@@ -1,0 +1,213 @@
+"""Filling the demo, by the same services and jobs that people use. Killed halfway it goes on where it was."""
+
+from __future__ import annotations
+
+import io
+import json
+import uuid
+from collections import defaultdict
+from collections.abc import Callable
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.hashers import make_password
+from django.db import transaction
+from django.utils import timezone
+
+from apps.actions.models import Action, ActionEvent
+from apps.audit.services import record
+from apps.catalog.models import Resource
+from apps.catalog.services import import_inventory, import_policies
+from apps.connectors.sample import costs, estate
+from apps.core.context import Actor, current_tenant_id, tenant_scope, tenant_transaction
+from apps.core.errors import NotFound
+from apps.costs.models import CostDay
+from apps.findings.models import PolicyException, Recommendation, Violation
+from apps.findings.services.exceptions import approve_exception, reject_exception, request_exception
+from apps.findings.services.scanning import start_policy_scan
+from apps.jobs.commands import run_here
+from apps.tenancy.models import User
+from apps.tenancy.services import create_tenant, create_user, find_tenant
+
+from .people import TENANTS, USERS, DemoTenant, demo_password, upn
+
+STARTER = Path(settings.BASE_DIR) / "apps" / "catalog" / "starter"
+COST_DAYS = 120
+Say = Callable[[str], None]
+
+
+def fill(say: Say) -> None:
+    """Everything for every demo tenant; a step that was done before is left alone."""
+    password_hash = make_password(demo_password(settings.DATA_DIR))
+    made = [(demo, _tenant(demo)) for demo in TENANTS]
+    for demo, tenant_id in made:
+        with tenant_scope(tenant_id, Actor.system("demo")):
+            _users(demo, password_hash)
+    say("People can sign in.")
+    for demo, tenant_id in made:
+        with tenant_scope(tenant_id, Actor.system("demo")):
+            _fill_tenant(demo, say)
+
+
+def is_filled() -> bool:
+    """Whether the last step of the last tenant is there."""
+    try:
+        tenant_id = find_tenant(TENANTS[-1].slug)
+    except NotFound:
+        return False
+    with tenant_transaction(tenant_id, Actor.system("demo")):
+        return Action.objects.exists()
+
+
+def _tenant(demo: DemoTenant) -> uuid.UUID:
+    try:
+        return find_tenant(demo.slug)
+    except NotFound:
+        return create_tenant(name=demo.name, slug=demo.slug).pk
+
+
+def _users(demo: DemoTenant, password_hash: str) -> None:
+    with transaction.atomic():
+        there = set(User.objects.values_list("upn", flat=True))
+        for person in USERS:
+            if upn(person, demo) not in there:
+                user = create_user(
+                    upn=upn(person, demo),
+                    role=person.role,
+                    password=None,
+                    display_name=person.display_name,
+                    email=upn(person, demo),
+                )
+                # One hash for all of them: a hash takes a third of a second, by design.
+                User.objects.filter(pk=user.pk).update(password=password_hash)
+
+
+def _fill_tenant(demo: DemoTenant, say: Say) -> None:
+    rows = list(estate(demo.seed, demo.resources))
+    if not _there(Resource.objects):
+        # First an older state, then today's: fixed and re-opened violations have a history to show.
+        _inventory(_last_month(rows), "estate-last-month.ndjson")
+        import_policies(source=STARTER, name="starter library")
+        _scan()
+        _inventory(rows, "estate-today.ndjson")
+        say(f"{demo.name}: {len(rows)} resources and the starter policies are in.")
+    _scan()
+    if not _there(CostDay.objects):
+        _costs(demo)
+    if not _there(Recommendation.objects):
+        _recommendations()
+    if not _there(PolicyException.objects):
+        _exceptions(demo)
+    if not _there(Action.objects):
+        _actions(demo)
+    say(f"{demo.name}: scanned, with exceptions, costs and recommendations.")
+
+
+def _last_month(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Most of today's resources, some of them without the tags that somebody has given them since."""
+    earlier = rows[: int(len(rows) * 0.8)]
+    return [{**row, "tags": {}} if number % 9 == 0 else row for number, row in enumerate(earlier)]
+
+
+def _there(manager: Any) -> bool:
+    with tenant_transaction(current_tenant_id()):
+        return bool(manager.exists())
+
+
+def _inventory(rows: list[dict[str, Any]], name: str) -> None:
+    raw = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    import_inventory(source=io.BytesIO(raw), name=name, format="ndjson")
+
+
+def _scan() -> None:
+    with tenant_transaction(current_tenant_id()):
+        job = start_policy_scan(send=False)
+    run_here(job)
+
+
+def _costs(demo: DemoTenant) -> None:
+    totals: dict[tuple[str, date], Decimal] = defaultdict(Decimal)
+    for line in costs(demo.seed, COST_DAYS):
+        totals[line["service"], date.fromisoformat(str(line["day"]))] += Decimal(str(line["amount"]))
+    with tenant_transaction(current_tenant_id()):
+        CostDay.objects.bulk_create(
+            [CostDay(service=s, day=d, amount=amount) for (s, d), amount in totals.items()], batch_size=1000
+        )
+
+
+def _recommendations() -> None:
+    """What the starter policies on cost found, as recommendations; nobody has priced them, so no savings."""
+    with tenant_transaction(current_tenant_id()):
+        found = Violation.objects.filter(status="open", policy__metadata__category__iexact="cost")
+        Recommendation.objects.bulk_create(
+            [
+                Recommendation(
+                    kind="cost_optimization",
+                    severity=violation.severity,
+                    title=f"{violation.policy.name}: {violation.resource.name}"[:300],
+                    description=violation.policy.metadata.get("remediation") or violation.reason,
+                    confidence=Decimal("0.7"),
+                    rule=f"policy:{violation.policy_id}",
+                    resource_id=violation.resource_id,
+                )
+                for violation in found.select_related("policy", "resource")[:60]
+                if violation.policy and violation.resource
+            ]
+        )
+
+
+def _person(demo: DemoTenant, name: str) -> User:
+    return User.objects.get(upn=f"{name}@{demo.domain}")
+
+
+def _exceptions(demo: DemoTenant) -> None:
+    """One granted, one refused, three that wait: asked by the operator, decided by the approver."""
+    with tenant_transaction(current_tenant_id()):
+        operator, approver = _person(demo, "olga"), _person(demo, "anton")
+        worst = list(
+            Violation.objects.filter(status="open", policy__isnull=False, resource__isnull=False)
+            .select_related("policy", "resource")
+            .order_by("-severity_rank", "id")[:400:80]
+        )
+    term = timezone.now() + timedelta(days=60)
+    reasons = (
+        "Vendor appliance: replacement is ordered and arrives this quarter.",
+        "We do not use this any more, please ignore.",
+        "Public download area, approved by the communications team.",
+        "Migration to the new landing zone is planned for next month.",
+        "Test system without customer data, isolated network.",
+    )
+    asked: list[PolicyException] = []
+    for violation, reason in zip(worst, reasons, strict=False):
+        with tenant_transaction(current_tenant_id(), Actor.user(operator.pk)):
+            asked.append(
+                request_exception(
+                    policy=violation.policy, resource=violation.resource, reason=reason, expires_at=term
+                )
+            )
+    with tenant_transaction(current_tenant_id(), Actor.user(approver.pk)):
+        if len(asked) > 1:
+            approve_exception(exception=asked[0], reason="Until the replacement is in place.")
+            reject_exception(exception=asked[1], reason="Not in use means: switch it off.")
+
+
+def _actions(demo: DemoTenant) -> None:
+    """Proposals that wait for approval; carrying them out is not part of this version."""
+    with tenant_transaction(current_tenant_id()):
+        operator = _person(demo, "olga")
+        targets = list(Resource.objects.filter(tags={}).order_by("id")[:3])
+    with tenant_transaction(current_tenant_id(), Actor.user(operator.pk)):
+        for resource in targets:
+            action = Action(
+                type="resource.tag",
+                resource_id=resource.pk,
+                requested_by=operator,
+                status="preflight",
+                params={"requires_approval": True, "tags": {"owner": "platform-team"}},
+            )
+            action.save(force_insert=True)
+            ActionEvent(action=action, message="Proposed: set the tag owner; waits for approval.").save()
+            record("actions.action.requested", action, {"type": action.type})

@@ -1,0 +1,72 @@
+"""The pages that the frame leads to, in groups."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Place:
+    """A page of the navigation; `under` are the URL names that belong to it as well, for aria-current."""
+
+    label: str
+    view: str
+    icon: str
+    under: tuple[str, ...] = ()
+    needs: str = "view"
+
+
+@dataclass(frozen=True)
+class Group:
+    label: str
+    places: tuple[Place, ...]
+
+
+GROUPS = (
+    Group("", (Place("Overview", "desk:home", "home"),)),
+    Group(
+        "Findings",
+        (
+            Place("Violations", "findings:violation-list", "flag", ("findings:violation-detail",)),
+            Place("Latest open", "findings:latest-open", "clock"),
+            Place(
+                "Exceptions",
+                "findings:exception-list",
+                "pause",
+                ("findings:exception-detail", "findings:exception-create"),
+            ),
+            Place("Recommendations", "findings:recommendation-list", "bulb"),
+            Place("Scans", "findings:scan-list", "radar", ("findings:scan-detail", "findings:scan-create")),
+        ),
+    ),
+    Group(
+        "Estate",
+        (
+            Place("Resources", "catalog:resource-list", "box", ("catalog:resource-detail",)),
+            Place("Policies", "catalog:policy-list", "book", ("catalog:policy-detail", "catalog:policy-parameters")),
+            Place("Imports", "catalog:import-list", "tray", ("catalog:import-detail", "catalog:import-create")),
+            Place("Costs", "costs:cost-list", "chart"),
+        ),
+    ),
+    Group(
+        "Actions",
+        (
+            Place("All actions", "actions:action-list", "bolt", ("actions:action-detail",)),
+            Place("Needing approval", "actions:needing-approval", "check"),
+        ),
+    ),
+    Group(
+        "Evidence",
+        (
+            Place("Reports", "reports:report-list", "file", ("reports:report-detail", "reports:report-create")),
+            Place("Audit trail", "audit:audit-list", "list"),
+        ),
+    ),
+    Group(
+        "System",
+        (
+            Place("Jobs", "jobs:job-list", "gear", ("jobs:job-detail",)),
+            Place("API tokens", "tenancy:token-list", "key", ("tenancy:token-create", "tenancy:token-revoke")),
+        ),
+    ),
+)  # fmt: skip

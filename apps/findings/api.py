@@ -1,0 +1,224 @@
+"""Violations, recommendations and scans on the API."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from django.db.models import QuerySet
+from django.urls import reverse
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins, serializers, status
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.core.api import InputSerializer, PartViewSet, ReadSerializer, RoomViewSet
+from apps.core.pagination import Keyset
+from apps.core.permissions import Permission
+from apps.jobs.api import JobSerializer
+from apps.tenancy.idempotency import Answer, once
+from apps.tenancy.throttling import WorkThrottle
+
+from .filters import RecommendationFilter, ScanRunFilter, ViolationFilter
+from .models import EvaluationError, Recommendation, ScanRun, Violation, ViolationEvent
+from .queries import latest_open_violations, violation_counts, violations
+from .services.scanning import start_policy_scan
+
+WORST = Keyset("-severity_rank", "-last_seen", "-id")
+
+
+class ViolationSerializer(ReadSerializer):
+    policy_id = serializers.CharField(allow_null=True)
+    resource_id = serializers.CharField(allow_null=True)
+    shown_status = serializers.CharField(
+        help_text="The status as people see it: a suppression whose term is over reads as open"
+    )
+    policy_name = serializers.CharField(source="policy.name", allow_null=True)
+    resource_name = serializers.CharField(source="resource.name", allow_null=True)
+    resource_native_id = serializers.CharField(source="resource.native_id", allow_null=True)
+    resource_type = serializers.CharField(source="resource.type", allow_null=True)
+    provider = serializers.CharField(source="resource.provider", allow_null=True)
+
+    class Meta:
+        model = Violation
+        fields = (
+            "id",
+            "policy_id",
+            "policy_name",
+            "policy_version",
+            "resource_id",
+            "resource_name",
+            "resource_native_id",
+            "resource_type",
+            "provider",
+            "severity",
+            "reason",
+            "first_seen",
+            "last_seen",
+            "status",
+            "shown_status",
+            "suppressed_until",
+            "exception_id",
+            "fixed_at",
+            "source",
+        )
+
+
+class ViolationEventSerializer(ReadSerializer):
+    id = serializers.CharField()
+
+    class Meta:
+        model = ViolationEvent
+        fields = ("id", "kind", "severity", "at")
+
+
+class ViolationCountSerializer(serializers.Serializer):
+    policy_id = serializers.CharField(help_text="Empty for violations whose policy is gone")
+    severity = serializers.CharField()
+    status = serializers.CharField(help_text="As shown")
+    n = serializers.IntegerField()
+
+
+class ViolationCountsSerializer(serializers.Serializer):
+    counts = ViolationCountSerializer(many=True)
+
+
+class ViolationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, RoomViewSet):
+    """Resources that break a policy, the worst first."""
+
+    serializer_class = ViolationSerializer
+    filterset_class = ViolationFilter
+    orderings = {
+        "-severity": WORST,
+        "severity": Keyset("severity_rank", "last_seen", "id"),
+        "-last_seen": Keyset("-last_seen", "-id"),
+        "last_seen": Keyset("last_seen", "id"),
+    }
+    lookup_value_converter = "uuid"
+
+    def get_queryset(self) -> QuerySet[Violation]:
+        return violations().select_related("policy", "resource")
+
+    @extend_schema(responses=ViolationCountsSerializer)
+    @action(detail=False, filterset_class=None, pagination_class=None)
+    def counts(self, request: Request) -> Response:
+        """How many violations there are of each policy, severity and shown status."""
+        return Response({"counts": [asdict(count) for count in violation_counts()]})
+
+
+class LatestOpenViewSet(mixins.ListModelMixin, RoomViewSet):
+    """Of each resource the open violations last seen latest, the worst first."""
+
+    serializer_class = ViolationSerializer
+    filterset_class = ViolationFilter
+    orderings = {"-severity": WORST}
+
+    def get_queryset(self) -> QuerySet[Violation]:
+        return latest_open_violations().select_related("policy", "resource")
+
+
+class ViolationEventViewSet(PartViewSet):
+    """What happened to a violation, the oldest first."""
+
+    whole = Violation
+    by = "violation_id"
+    queryset = ViolationEvent.objects.all()
+    serializer_class = ViolationEventSerializer
+    orderings = {"id": Keyset("id")}
+
+
+class RecommendationSerializer(ReadSerializer):
+    class Meta:
+        model = Recommendation
+        fields = (
+            "id",
+            "kind",
+            "severity",
+            "title",
+            "description",
+            "savings",
+            "risk_reduction",
+            "confidence",
+            "rule",
+            "resource_id",
+            "created_at",
+        )
+
+
+class RecommendationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, RoomViewSet):
+    """What is worth doing. Money and scores are exact decimals, as text."""
+
+    queryset = Recommendation.objects.all()
+    serializer_class = RecommendationSerializer
+    filterset_class = RecommendationFilter
+    orderings = {"-created_at": Keyset("-created_at", "-id"), "created_at": Keyset("created_at", "id")}
+    lookup_value_converter = "uuid"
+
+
+class ScanRunSerializer(ReadSerializer):
+    class Meta:
+        model = ScanRun
+        fields = (
+            "id",
+            "kind",
+            "mode",
+            "status",
+            "job_id",
+            "policies",
+            "resources",
+            "opened",
+            "reopened",
+            "fixed",
+            "still_open",
+            "errors",
+            "error",
+            "started_at",
+            "finished_at",
+        )
+
+
+class EvaluationErrorSerializer(ReadSerializer):
+    id = serializers.CharField()
+
+    class Meta:
+        model = EvaluationError
+        fields = ("id", "policy_id", "resources", "example_resource_id", "message")
+
+
+class StartScanSerializer(InputSerializer):
+    mode = serializers.ChoiceField(choices=("full", "incremental"), default="full")
+
+
+class ScanViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, RoomViewSet):
+    """Passes over the estate: what was opened, fixed and still open."""
+
+    queryset = ScanRun.objects.all()
+    serializer_class = ScanRunSerializer
+    filterset_class = ScanRunFilter
+    orderings = {"-started_at": Keyset("-started_at", "-id"), "started_at": Keyset("started_at", "id")}
+    lookup_value_converter = "uuid"
+    write_permission = Permission.SCAN
+    throttle_classes = [WorkThrottle]
+
+    @extend_schema(request=StartScanSerializer, responses={202: JobSerializer})
+    def create(self, request: Request) -> Response:
+        """Start a scan of all active policies; the answer is its job."""
+        asked = self.validated(StartScanSerializer)
+        return once(request, asked, lambda: self._start(asked)).as_response()
+
+    @staticmethod
+    def _start(asked: dict[str, Any]) -> Answer:
+        job = start_policy_scan(mode=asked["mode"])
+        location = reverse("api:job-detail", kwargs={"pk": job.pk})
+        return Answer(status.HTTP_202_ACCEPTED, dict(JobSerializer(job).data), location)
+
+
+class EvaluationErrorViewSet(PartViewSet):
+    """Policies that a scan could not decide for some resources."""
+
+    whole = ScanRun
+    by = "scan_id"
+    queryset = EvaluationError.objects.all()
+    serializer_class = EvaluationErrorSerializer
+    orderings = {"id": Keyset("id")}

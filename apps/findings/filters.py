@@ -1,0 +1,106 @@
+"""Filters of violations, recommendations, exceptions and scan runs."""
+
+from __future__ import annotations
+
+import django_filters
+from django.db.models import Q
+
+from apps.catalog.filters import RUN_STATES
+from apps.catalog.models import PROVIDERS, SEVERITIES
+from apps.core.db.fields import TransactionNow
+from apps.core.filters import (
+    ChoicesFilter,
+    FlagFilter,
+    SearchFilter,
+    StrictFilterSet,
+    TextFilter,
+    at_or_after,
+    before,
+)
+
+from .expressions import lapsed
+from .models import (
+    EXCEPTION_STATES,
+    RECOMMENDATION_KINDS,
+    VIOLATION_STATES,
+    PolicyException,
+    Recommendation,
+    ScanRun,
+    Violation,
+)
+
+
+def _open() -> Q:
+    return Q(status="open") | lapsed()
+
+
+def _suppressed() -> Q:
+    return Q(status="suppressed") & ~lapsed()
+
+
+def in_force() -> Q:
+    """Approved and not past its term, by the database's clock."""
+    return Q(status="approved") & (Q(expires_at__isnull=True) | Q(expires_at__gt=TransactionNow()))
+
+
+class ViolationFilter(StrictFilterSet):
+    shown_status = ChoicesFilter(
+        VIOLATION_STATES,
+        {"open": _open, "suppressed": _suppressed},
+        field_name="status",
+        help_text="The status as people see it: a suppression whose term is over reads as open",
+    )
+    status = ChoicesFilter(VIOLATION_STATES, field_name="status", help_text="The status as stored")
+    severity = ChoicesFilter(SEVERITIES, field_name="severity")
+    policy = TextFilter("policy_id", help_text="Id of a policy")
+    resource = TextFilter("resource_id", help_text="Id of a resource")
+    provider = ChoicesFilter(PROVIDERS, field_name="resource__provider")
+    type = TextFilter("resource__type", help_text="The resource's type, whole")
+    account = TextFilter("resource__account", help_text="The resource's account")
+    first_seen_after = at_or_after("first_seen")
+    first_seen_before = before("first_seen")
+    last_seen_after = at_or_after("last_seen")
+    last_seen_before = before("last_seen")
+
+    class Meta:
+        model = Violation
+        fields: list[str] = []
+
+
+class RecommendationFilter(StrictFilterSet):
+    kind = ChoicesFilter(RECOMMENDATION_KINDS, field_name="kind")
+    severity = ChoicesFilter(SEVERITIES, field_name="severity")
+    rule = TextFilter("rule")
+    resource = TextFilter("resource_id", help_text="Id of a resource")
+    search = SearchFilter(("title",), help_text="The title contains this")
+
+    class Meta:
+        model = Recommendation
+        fields: list[str] = []
+
+
+class ExceptionFilter(StrictFilterSet):
+    status = ChoicesFilter(EXCEPTION_STATES, field_name="status", help_text="The status as stored")
+    in_force = FlagFilter(in_force, help_text="true: approved and not past its term; false: the others")
+    policy = TextFilter("policy_id", help_text="Id of a policy")
+    resource = TextFilter("resource_id", help_text="Id of a resource")
+    requester = django_filters.UUIDFilter("created_by_id", help_text="Id of the user who asked")
+    expires_before = before("expires_at")
+    created_after = at_or_after("created_at")
+    created_before = before("created_at")
+
+    class Meta:
+        model = PolicyException
+        fields: list[str] = []
+
+
+class ScanRunFilter(StrictFilterSet):
+    kind = ChoicesFilter(("policy", "finops", "security"), field_name="kind")
+    mode = ChoicesFilter(("full", "incremental"), field_name="mode")
+    status = ChoicesFilter(RUN_STATES, field_name="status")
+    started_after = at_or_after("started_at")
+    started_before = before("started_at")
+
+    class Meta:
+        model = ScanRun
+        fields: list[str] = []

@@ -1,0 +1,20 @@
+from django.urls import path
+
+from .views.exceptions import ExceptionCreate, ExceptionDetail, ExceptionList, ExceptionPreview
+from .views.scans import RecommendationList, ScanCreate, ScanDetail, ScanList
+from .views.violations import LatestOpenList, ViolationDetail, ViolationList
+
+app_name = "findings"
+urlpatterns = [
+    path("violations/", ViolationList.as_view(), name="violation-list"),
+    path("violations/latest/", LatestOpenList.as_view(), name="latest-open"),
+    path("violations/<uuid:pk>/", ViolationDetail.as_view(), name="violation-detail"),
+    path("exceptions/", ExceptionList.as_view(), name="exception-list"),
+    path("exceptions/new/", ExceptionCreate.as_view(), name="exception-create"),
+    path("exceptions/preview/", ExceptionPreview.as_view(), name="exception-preview"),
+    path("exceptions/<uuid:pk>/", ExceptionDetail.as_view(), name="exception-detail"),
+    path("scans/", ScanList.as_view(), name="scan-list"),
+    path("scans/new/", ScanCreate.as_view(), name="scan-create"),
+    path("scans/<uuid:pk>/", ScanDetail.as_view(), name="scan-detail"),
+    path("recommendations/", RecommendationList.as_view(), name="recommendation-list"),
+]

@@ -1,0 +1,1 @@
+"""Pages of violations, exceptions, recommendations and scans."""

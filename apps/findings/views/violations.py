@@ -1,0 +1,150 @@
+"""Violations: the list, the latest open of each resource, and one with all that happened to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+
+from apps.catalog.models import Policy, Resource
+from apps.core import cells
+from apps.core.columns import Column
+from apps.core.emptiness import Emptiness
+from apps.core.pages import Sort
+from apps.core.pagination import Keyset
+from apps.tenancy.pages import DetailPage, ListPage
+
+from ..emptiness import why_no_violations
+from ..filters import ViolationFilter
+from ..forms import ExceptionForm
+from ..models import PolicyException, Violation, ViolationEvent
+from ..queries import latest_open_violations, violations
+
+
+def _reason(row: Violation) -> str:
+    return cells.link(row.reason, "findings:violation-detail", row.pk)
+
+
+def _policy(row: Violation) -> str:
+    if row.policy is None:
+        return cells.NOTHING
+    return cells.link(row.policy.name, "catalog:policy-detail", row.policy_id)
+
+
+def _resource(row: Violation) -> str:
+    if row.resource is None:
+        return cells.NOTHING
+    return cells.link(row.resource.name, "catalog:resource-detail", row.resource_id, note=row.resource.type)
+
+
+VIOLATION_COLUMNS = (
+    Column("severity", "Severity", cell=lambda v: cells.severity(v.severity), sort="worst"),
+    Column("resource", "Resource", value=lambda v: v.resource and v.resource.name, cell=_resource, css="wide"),
+    Column("reason", "Why", cell=_reason, css="main"),
+    Column("policy", "Policy", value=lambda v: v.policy and v.policy.name, cell=_policy),
+    Column("status", "Status", value=lambda v: v.shown_status, cell=lambda v: cells.status(v.shown_status)),
+    Column("first_seen", "First seen", cell=lambda v: cells.moment(v.first_seen), css="when"),
+    Column("last_seen", "Last seen", cell=lambda v: cells.moment(v.last_seen), sort="recent", css="when"),
+    Column("id", "Id", shown=False),
+    Column("policy_id", "Policy id", shown=False),
+    Column("resource_id", "Resource id", shown=False),
+    Column("native_id", "Cloud id", shown=False, value=lambda v: v.resource and v.resource.display_id),
+    Column("resource_type", "Type", shown=False, value=lambda v: v.resource and v.resource.type),
+    Column("account", "Account", shown=False, value=lambda v: v.resource and v.resource.account),
+    Column("suppressed_until", "Excepted until", shown=False),
+    Column("fixed_at", "Fixed at", shown=False),
+)  # fmt: skip
+
+
+class ViolationList(ListPage):
+    name = "findings.violations"
+    title = "Violations"
+    lead = "Resources that break a policy, as the last scan found them."
+    filterset_class = ViolationFilter
+    primary = ("shown_status", "severity", "provider")
+    unlisted = ("status", "policy", "resource")
+    labels = {
+        "shown_status": "Status",
+        "provider": "Cloud",
+        "type": "Resource type",
+        "policy": "Policy id",
+        "resource": "Resource id",
+    }
+    sorts = (
+        Sort("worst", "Worst first", Keyset("-severity_rank", "-last_seen", "-id")),
+        Sort("recent", "Seen last first", Keyset("-last_seen", "-id")),
+        Sort("mildest", "Mildest first", Keyset("severity_rank", "last_seen", "id")),
+        Sort("stale", "Longest unseen first", Keyset("last_seen", "id")),
+    )
+    columns = VIOLATION_COLUMNS
+
+    def rows(self) -> QuerySet[Any]:
+        return violations().select_related("policy", "resource")
+
+    def empty(self) -> Emptiness:
+        return why_no_violations()
+
+    def extra_context(self) -> dict[str, Any]:
+        """The policy and the resource that the list is narrowed to, by name."""
+        return {
+            "narrowed_policy": Policy.objects.filter(pk=self.request.GET["policy"]).first()
+            if self.request.GET.get("policy")
+            else None,
+            "narrowed_resource": Resource.objects.filter(pk=self.request.GET["resource"]).first()
+            if self.request.GET.get("resource")
+            else None,
+        }
+
+
+class LatestOpenList(ListPage):
+    """Specification 3.5, the first sample query: of each resource the open violations seen last."""
+
+    name = "findings.latest_open"
+    title = "Latest open violations"
+    lead = "For each resource the open violations that were seen last, worst first."
+    filterset_class = ViolationFilter
+    primary = ("severity", "provider")
+    unlisted = ("status", "shown_status", "policy", "resource")
+    labels = ViolationList.labels
+    sorts = (
+        Sort("worst", "Worst first", Keyset("-severity_rank", "-last_seen", "-id")),
+        Sort("recent", "Seen last first", Keyset("-last_seen", "-id")),
+    )
+    columns = VIOLATION_COLUMNS
+
+    def rows(self) -> QuerySet[Any]:
+        return latest_open_violations().select_related("policy", "resource")
+
+    def empty(self) -> Emptiness:
+        return why_no_violations()
+
+
+class ViolationDetail(DetailPage):
+    template_name = "findings/violation_detail.html"
+
+    def get_queryset(self) -> QuerySet[Any]:
+        return violations().select_related("policy", "resource")
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        violation: Any = self.object
+        covering = None
+        if violation.exception_id and violation.shown_status == "suppressed":
+            people = ("created_by", "decided_by")
+            covering = PolicyException.objects.select_related(*people).filter(pk=violation.exception_id).first()
+        return super().get_context_data(
+            title="Violation",
+            covering=covering,
+            pending=self._pending(violation),
+            events=ViolationEvent.objects.filter(violation_id=violation.pk).order_by("-id")[:100],
+            form=ExceptionForm(initial={"policy": violation.policy_id, "resource": violation.resource_id}),
+            **kwargs,
+        )
+
+    @staticmethod
+    def _pending(violation: Violation) -> PolicyException | None:
+        """A request that somebody has already made for just this."""
+        return (
+            PolicyException.objects.select_related("created_by")
+            .filter(status="pending", policy_id=violation.policy_id, resource_id=violation.resource_id)
+            .first()
+        )

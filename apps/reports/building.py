@@ -1,0 +1,131 @@
+"""The job that builds a report: read as of the cut, write to disk, store under its hash. No transaction is
+held for longer than one batch of rows, and none while the object store is written to."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from apps.core.context import current_tenant_id, tenant_transaction
+from apps.core.db.fields import TransactionNow
+from apps.core.errors import NotFound
+from apps.core.states import transition
+from apps.evidence.keys import report_key
+from apps.evidence.store import Artifact, put_artifact
+from apps.jobs.models import SUCCEEDED, Job
+from apps.jobs.running import JobHandle
+from apps.tenancy.models import Tenant
+
+from .bundle import MANIFEST, write_guide, write_manifest, zip_folder
+from .content import Content
+from .models import Report
+from .period import Period
+from .sections.section import utc
+from .settling import settle
+from .states import REPORT_MACHINE
+
+JOB_TYPE = "report.build"
+MEDIA_TYPE = "application/zip"
+
+
+def build_report(handle: JobHandle) -> Mapping[str, Any]:
+    """Build and store the report that params["report_id"] names; returns what the row is to keep.
+
+    Idempotent: a repeated attempt reads as of the same cut, and the same bytes are stored once.
+    """
+    report, head = _begin(handle)
+    period = period_of(report)
+    settle(period.cut, handle)
+    with tempfile.TemporaryDirectory(prefix="governance-report-") as folder:
+        bundle = Path(folder) / bundle_name(report)
+        content, manifest_sha256 = write_bundle(bundle, period, head, handle.checkpoint)
+        handle.checkpoint()
+        artifact = put_artifact(report_key(report.pk, bundle.name), bundle, MEDIA_TYPE)
+    return _result(report, artifact, content, manifest_sha256)
+
+
+def write_bundle(target: Path, period: Period, head: Mapping[str, Any], progress: Any) -> tuple[Content, str]:
+    """Write the bundle to `target`, its files beside it; returns what it holds and its manifest's SHA-256."""
+    folder = target.parent / "content"
+    folder.mkdir()
+    content = Content(folder, period, progress)
+    content.write()
+    tenant = head["tenant"]
+    guide = {
+        "tenant": f"{tenant['name']} ({tenant['id']})",
+        "from": period.first.isoformat(),
+        "to": period.last.isoformat(),
+        "cut": utc(period.cut),
+    }
+    files = [*content.files, *write_guide(folder, guide)]
+    manifest = write_manifest(folder, head, files)
+    zip_folder(folder, [*files, manifest], target)
+    return content, manifest.sha256
+
+
+def finish_report(job: Job) -> None:
+    """The `finished` hook: the row ends as its job did, in the same transaction."""
+    report = Report.objects.filter(job_id=job.pk).first()
+    if report is None or report.status not in REPORT_MACHINE.transitions:
+        return
+    if job.status != SUCCEEDED:
+        changes = {"error": job.error, "finished_at": TransactionNow()}
+        transition(REPORT_MACHINE, report, job.status, changes=changes, payload={"error": job.error})
+        return
+    result = job.result or {}
+    artifact = result["artifact"]
+    transition(
+        REPORT_MACHINE,
+        report,
+        SUCCEEDED,
+        changes={
+            "object_key": artifact["path"],
+            "version_id": artifact["version_id"],
+            "sha256": artifact["sha256"],
+            "size": artifact["size"],
+            "manifest": {**report.manifest, **result},
+            "error": "",
+            "finished_at": TransactionNow(),
+        },
+        payload={name: artifact[name] for name in ("path", "version_id", "sha256", "size")}
+        | {"manifest_sha256": result["manifest_sha256"], "counts": result["counts"]},
+    )
+
+
+def period_of(report: Report) -> Period:
+    return Period(report.period_from, report.period_to, datetime.fromisoformat(report.manifest["as_of"]))
+
+
+def bundle_name(report: Report) -> str:
+    return f"evidence-{report.period_from}-{report.period_to}.zip"
+
+
+def _begin(handle: JobHandle) -> tuple[Report, dict[str, Any]]:
+    """The report, running from now on, and the head of its manifest."""
+    with tenant_transaction(current_tenant_id()):
+        report = Report.objects.filter(pk=handle.params["report_id"]).first()
+        if report is None:
+            raise NotFound("The report that this job is for is not there.")
+        if report.status == "queued":
+            transition(REPORT_MACHINE, report, "running")
+        tenant = Tenant.objects.get(pk=handle.tenant_id)
+        period = period_of(report)
+        return report, {
+            "tenant": {"id": str(tenant.pk), "slug": tenant.slug, "name": tenant.name},
+            "period": {"from": report.period_from.isoformat(), "to": report.period_to.isoformat()},
+            "cut": utc(period.cut),
+            "generated_for": handle.requested_by,
+        }
+
+
+def _result(report: Report, artifact: Artifact, content: Content, manifest_sha256: str) -> dict[str, Any]:
+    return {
+        "report": str(report.pk),
+        "artifact": artifact.as_manifest(),
+        "counts": content.counts,
+        "manifest_sha256": manifest_sha256,
+        MANIFEST: [file.as_manifest() for file in content.files],
+    }

@@ -1,0 +1,263 @@
+#!/usr/bin/env python3
+"""Checks the evidence report that it lies in: `python3 verify.py [FOLDER]`.
+
+Python 3.9 or newer, its standard library alone, no network. Exit code 0: all is as it was written; 1: not,
+and each thing that is wrong is named.
+"""
+# ruff: noqa: T201, UP017, B905 (the house writes for 3.11, this file for 3.9)
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import json
+import os
+import sys
+import uuid
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+MANIFEST = "manifest.json"
+AUDIT_TABLE, LEAVES = "audit.csv", "audit/leaves.jsonl"
+SCHEMA = "governance.evidence-report"
+EPOCH = datetime(2000, 1, 1, tzinfo=timezone.utc)
+NONE = 0xFFFFFFFF
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
+FIELDS = ("id", "tenant", "created_at", "actor", "action", "target_type", "target_id", "payload")
+MAX_NAMED = 1000
+
+Row = dict[str, Any]
+
+
+class Findings:
+    """What is wrong, in the order found; beyond a thousand things only their number grows."""
+
+    def __init__(self) -> None:
+        self.number = 0
+
+    def add(self, where: str, what: str) -> None:
+        self.number += 1
+        if self.number <= MAX_NAMED:
+            print(f"WRONG  {where}: {what}")
+
+
+def main(arguments: list[str]) -> int:
+    folder = Path(arguments[0]) if arguments else Path(__file__).resolve().parent
+    found = Findings()
+    manifest = read_manifest(folder, found)
+    rows = 0
+    if manifest is not None:
+        intact = check_files(folder, manifest["files"], found)
+        if LEAVES in intact:
+            rows = check_audit(folder, manifest, AUDIT_TABLE in intact, found)
+    if manifest is None or found.number:
+        print(f"NOT VERIFIED: {found.number} things are wrong in {folder}.")
+        return 1
+    print(f"OK: {len(manifest['files'])} files and {rows} audit rows are as they were written.")
+    print(f"SHA-256 of {MANIFEST}: {hash_file(folder / MANIFEST)[0]}")
+    print(
+        "Compare it with the one the desk shows for this report: nothing here can vouch for the manifest itself."
+    )
+    return 0
+
+
+def read_manifest(folder: Path, found: Findings) -> Row | None:
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except OSError as error:
+        found.add(MANIFEST, f"can't be read: {error.strerror}")
+        return None
+    except ValueError as error:
+        found.add(MANIFEST, f"is not JSON: {error}")
+        return None
+    if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
+        found.add(MANIFEST, f"is not the manifest of an evidence report ({SCHEMA})")
+        return None
+    version = str(manifest.get("schema_version", ""))
+    if version.split(".")[0] != "1":
+        found.add(MANIFEST, f"has schema version {version!r}, which this verify.py does not know")
+        return None
+    problem = shape_problem(manifest)
+    if problem:
+        found.add(MANIFEST, problem)
+        return None
+    checked: Row = manifest
+    return checked
+
+
+def shape_problem(manifest: Row) -> str | None:
+    if not isinstance(manifest.get("tenant"), dict) or "id" not in manifest["tenant"]:
+        return "names no tenant"
+    if not isinstance(manifest.get("files"), list) or not manifest["files"]:
+        return "lists no files"
+    for entry in manifest["files"]:
+        if not isinstance(entry, dict) or not {"path", "sha256", "size"} <= set(entry):
+            return f"has an entry without path, sha256 or size: {entry!r}"
+    paths = [entry["path"] for entry in manifest["files"]]
+    if len(set(paths)) != len(paths):
+        return "lists a file twice"
+    return None
+
+
+def check_files(folder: Path, files: list[Row], found: Findings) -> list[str]:
+    """Compare every file with its entry; returns the paths that are intact."""
+    present = set(walk(folder, found))
+    intact = []
+    for entry in files:
+        path = str(entry["path"])
+        if path not in present:
+            found.add(path, "is in the manifest and missing here")
+            continue
+        digest, size = hash_file(folder / path)
+        if size != entry["size"]:
+            found.add(path, f"has {size} bytes, the manifest says {entry['size']}")
+        if digest != entry["sha256"]:
+            found.add(path, f"was changed: its SHA-256 is {digest}, the manifest says {entry['sha256']}")
+        if (digest, size) == (entry["sha256"], entry["size"]):
+            intact.append(path)
+    for path in sorted(present - {str(entry["path"]) for entry in files} - {MANIFEST}):
+        found.add(path, "is here and not in the manifest")
+    return intact
+
+
+def walk(folder: Path, found: Findings) -> Iterator[str]:
+    """The path of every file below `folder`, with slashes; anything that is no plain file is wrong."""
+    for parent, folders, names in os.walk(folder):
+        for name in folders + names:
+            whole = Path(parent, name)
+            path = whole.relative_to(folder).as_posix()
+            if whole.is_symlink():
+                found.add(path, "is a link")
+            elif whole.is_file():
+                yield path
+            elif not whole.is_dir():
+                found.add(path, "is no plain file")
+
+
+def hash_file(path: Path) -> tuple[str, int]:
+    digest, size = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        for chunk in iter(lambda: file.read(1 << 20), b""):
+            digest.update(chunk)
+            size += len(chunk)
+    return digest.hexdigest(), size
+
+
+def check_audit(folder: Path, manifest: Row, with_table: bool, found: Findings) -> int:
+    """Recompute each leaf, decode its bytes, compare them with the row shown in both files."""
+    table = read_table(folder) if with_table else None
+    rows = 0
+    with (folder / LEAVES).open("rb") as file:
+        for rows, line in enumerate(file, start=1):
+            where = f"{LEAVES} line {rows}"
+            row = check_leaf(line, where, str(manifest["tenant"]["id"]), found)
+            if table is None:
+                continue
+            shown = next(table, None)
+            if shown is None:
+                found.add(where, f"has no row in {AUDIT_TABLE}")
+                table = None
+            elif row is not None:
+                compare_table(row, shown, f"{AUDIT_TABLE} row {rows}", found)
+    if table is not None:
+        for extra in table:
+            found.add(AUDIT_TABLE, f"has a row without a leaf: {extra.get('id')}")
+    return rows
+
+
+def check_leaf(line: bytes, where: str, tenant: str, found: Findings) -> Row | None:
+    try:
+        row: Row = parse(line)
+        canonical = base64.b64decode(row["canonical"], validate=True)
+        leaf = row["leaf"]
+    except (ValueError, KeyError, TypeError) as error:
+        found.add(where, f"is no audit row: {error!r}")
+        return None
+    where = f"{where} (audit row {row.get('id')})"
+    if hashlib.sha256(b"\x00" + canonical).hexdigest() != leaf:
+        found.add(where, "its leaf is not the hash of its canonical bytes")
+        return None
+    try:
+        sealed = decode(canonical)
+    except ValueError as error:
+        found.add(where, f"its canonical bytes can't be read: {error}")
+        return None
+    if sealed["tenant"] != tenant:
+        found.add(where, f"belongs to tenant {sealed['tenant']}")
+    for name in FIELDS:
+        if name != "tenant" and (name not in row or row[name] != sealed[name]):
+            found.add(where, f"{name} is shown as {row.get(name)!r}, the bytes say {sealed[name]!r}")
+    return row
+
+
+def parse(text: str | bytes) -> Any:
+    """JSON with exact numbers."""
+    return json.loads(text, parse_float=Decimal)
+
+
+def decode(raw: bytes) -> Row:
+    """The fields of an audit row's canonical bytes; ValueError where they are no such bytes."""
+    values: list[bytes | None] = []
+    at = 0
+    while at < len(raw):
+        length = int.from_bytes(raw[at : at + 4], "big")
+        at += 4
+        if length == NONE:
+            values.append(None)
+            continue
+        if at + length > len(raw):
+            raise ValueError(f"a field of {length} bytes at byte {at}, of {len(raw)}")
+        values.append(raw[at : at + length])
+        at += length
+    if len(values) != len(FIELDS):
+        raise ValueError(f"{len(values)} fields, not {len(FIELDS)}")
+    row: Row = dict(zip(FIELDS, values))
+    for name in ("actor", "action", "target_type", "target_id"):
+        row[name] = None if row[name] is None else row[name].decode("utf-8")
+    for name in ("id", "tenant"):
+        row[name] = str(uuid.UUID(bytes=required(row, name, 16)))
+    microseconds = int.from_bytes(required(row, "created_at", 8), "big", signed=True)
+    moment = EPOCH + timedelta(microseconds=microseconds)
+    row["created_at"] = moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    row["payload"] = None if row["payload"] is None else parse(row["payload"].decode("utf-8"))
+    return row
+
+
+def required(row: Row, name: str, size: int) -> bytes:
+    value = row[name]
+    if not isinstance(value, bytes) or len(value) != size:
+        raise ValueError(f"{name} is not of {size} bytes")
+    return value
+
+
+def read_table(folder: Path) -> Iterator[Row]:
+    csv.field_size_limit(1 << 30)
+    with (folder / AUDIT_TABLE).open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            yield {name: plain(value) for name, value in row.items() if name is not None}
+
+
+def plain(value: Any) -> str:
+    """A cell without the apostrophe that keeps a spreadsheet from running it."""
+    text = value or ""
+    return text[1:] if text[:1] == "'" and text[1:].startswith(FORMULA) else text
+
+
+def compare_table(row: Row, shown: Row, where: str, found: Findings) -> None:
+    for name in ("id", "created_at", "actor", "action", "target_type", "target_id", "leaf"):
+        if shown.get(name) != (row.get(name) or ""):
+            found.add(where, f"{name} is {shown.get(name)!r}, {LEAVES} has {row.get(name)!r}")
+    try:
+        same = parse(shown.get("payload") or "null") == row.get("payload")
+    except ValueError:
+        same = False
+    if not same:
+        found.add(where, f"payload is another than in {LEAVES}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,144 @@
+"""Writing what a report tells into a folder, section by section."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from .bundle import write_text
+from .period import Period
+from .sections.actions import ACTIONS
+from .sections.audit_rows import AUDIT
+from .sections.exceptions import EXCEPTIONS
+from .sections.policies import POLICIES
+from .sections.section import Row, Section, fetch, utc
+from .sections.violations import VIOLATIONS
+from .tables import JSON, JSON_LINES, BundleFile, CsvWriter, FileWriter, json_text
+
+STATUSES = ("open", "excepted", "fixed", "removed")
+# (sections done, sections in all, note)
+Progress = Callable[[int, int, str], None]
+
+SCANS = """
+SELECT kind, mode, status, count(*) AS n, max(finished_at) AS last_finished_at FROM scan_runs
+WHERE started_at >= %(start)s AND finished_at < %(cut)s
+GROUP BY kind, mode, status ORDER BY kind, mode, status
+"""
+
+
+class Content:
+    """Writes the tables of one report below `folder`; afterwards `files` and `counts` say what they hold."""
+
+    def __init__(self, folder: Path, period: Period, progress: Progress) -> None:
+        self._folder, self._period, self._progress = folder, period, progress
+        self.files: list[BundleFile] = []
+        self.counts: dict[str, int] = {}
+        self._by_policy: Counter[tuple[str, str]] = Counter()
+        self._summary: dict[str, Any] = {}
+
+    def write(self) -> None:
+        parts = (
+            (VIOLATIONS, self._violations),
+            (EXCEPTIONS, self._exceptions),
+            (ACTIONS, self._actions),
+            (POLICIES, self._policies),
+            (AUDIT, self._audit),
+        )
+        total = len(parts) + 1
+        for done, (section, write) in enumerate(parts):
+            self._progress(done, total, section.name)
+            self._telling = (done, total, section.name)
+            self.counts[section.name] = write(section)
+        self._progress(len(parts), total, "packing and storing the bundle")
+        self._write_summary()
+
+    def _rows_so_far(self, rows: int) -> None:
+        done, total, name = self._telling
+        self._progress(done, total, f"{name}: {rows:,} rows")
+
+    def _violations(self, section: Section) -> int:
+        by_status: Counter[tuple[str, str]] = Counter()
+        changes: Counter[str] = Counter()
+        rows = 0
+        with (
+            CsvWriter(self._folder, "violations.csv", section.columns) as table,
+            FileWriter(self._folder, "violations.jsonl", JSON_LINES) as lines,
+        ):
+            for row in section.rows(self._period, self._rows_so_far):
+                table.row(row)
+                lines.write(json_text({column: row[column] for column in section.columns}) + "\n")
+                by_status[row["status"], row["severity"]] += 1
+                self._by_policy[row["policy_id"] or "", row["status"]] += 1
+                for change in ("times_opened", "times_reopened", "times_fixed"):
+                    changes[change] += row[change]
+                rows += 1
+        self.files += [table.file, lines.file]
+        self._summary["violations"] = {
+            "as_of_cut": {
+                status: {s: n for (of, s), n in sorted(by_status.items()) if of == status}
+                for status in STATUSES
+            },
+            "in_period": dict(changes),
+        }
+        return rows
+
+    def _exceptions(self, section: Section) -> int:
+        return self._table(section, "exceptions.csv", count="status")
+
+    def _actions(self, section: Section) -> int:
+        return self._table(section, "actions.csv", count="status")
+
+    def _policies(self, section: Section) -> int:
+        def add_counts(row: Row) -> None:
+            for status in STATUSES:
+                row[f"violations_{status}"] = self._by_policy[row["policy_id"], status]
+
+        return self._table(section, "policies.csv", count="status", complete=add_counts)
+
+    def _table(
+        self, section: Section, path: str, *, count: str, complete: Callable[[Row], None] | None = None
+    ) -> int:
+        counted: Counter[str] = Counter()
+        with CsvWriter(self._folder, path, section.columns) as table:
+            for row in section.rows(self._period, self._rows_so_far):
+                if complete is not None:
+                    complete(row)
+                table.row(row)
+                counted[row[count]] += 1
+        self.files.append(table.file)
+        self._summary[section.name] = dict(sorted(counted.items()))
+        return counted.total()
+
+    def _audit(self, section: Section) -> int:
+        rows = 0
+        with (
+            CsvWriter(self._folder, "audit.csv", section.columns) as table,
+            FileWriter(self._folder, "audit/leaves.jsonl", JSON_LINES) as leaves,
+        ):
+            for row in section.rows(self._period, self._rows_so_far):
+                table.row(row)
+                leaves.write(leaf_line(row) + "\n")
+                rows += 1
+        self.files += [table.file, leaves.file]
+        self._summary["audit"] = {"rows": rows}
+        return rows
+
+    def _write_summary(self) -> None:
+        scans = fetch(SCANS, {"start": self._period.start, "cut": self._period.cut})
+        summary: Mapping[str, Any] = {
+            "period": {"from": self._period.first.isoformat(), "to": self._period.last.isoformat()},
+            "cut": utc(self._period.cut),
+            "scans": scans,
+            **self._summary,
+        }
+        text = json_text(summary, indent=2) + "\n"
+        self.files.append(write_text(self._folder, "summary.json", text, JSON))
+
+
+def leaf_line(row: Mapping[str, Any]) -> str:
+    """An audit row as a line of JSON; its payload goes in as the database wrote it, character by character."""
+    shown = {name: row[name] for name in ("id", "created_at", "actor", "action", "target_type", "target_id")}
+    proof = {"canonical": row["canonical"], "leaf": row["leaf"]}
+    return f'{json_text(shown)[:-1]},"payload":{row["payload"]},{json_text(proof)[1:]}'

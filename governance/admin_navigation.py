@@ -1,0 +1,95 @@
+"""The admin's side bar: what this person may open, with the number of decisions that wait."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+from apps.core.pagination import bounded_count
+from apps.findings.models import PolicyException
+from apps.tenancy.roles import Permission
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """How many exceptions wait for a decision, and whether there are more than were counted."""
+
+    count: int
+    exact: bool
+
+    def __str__(self) -> str:
+        return f"{self.count}" if self.exact else f"{self.count}+"
+
+
+@dataclass(frozen=True)
+class Entry:
+    title: str
+    icon: str
+    url_name: str
+    permission: Permission = Permission.VIEW
+
+
+GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
+    (
+        "Decide",
+        (
+            Entry("Exceptions", "approval", "admin:findings_policyexception_changelist"),
+            Entry("Actions", "bolt", "admin:actions_action_changelist"),
+        ),
+    ),
+    (
+        "Findings",
+        (
+            Entry("Violations", "report", "admin:findings_violation_changelist"),
+            Entry("Policies", "rule", "admin:catalog_policy_changelist"),
+            Entry("Resources", "cloud", "admin:catalog_resource_changelist"),
+            Entry("Reports", "description", "admin:reports_report_changelist"),
+        ),
+    ),
+    (
+        "Operations",
+        (
+            Entry("Scan runs", "radar", "admin:findings_scanrun_changelist"),
+            Entry("Jobs", "manufacturing", "admin:jobs_job_changelist"),
+            Entry("Audit trail", "history", "admin:audit_audit_changelist"),
+        ),
+    ),
+    (
+        "Manage",
+        (
+            Entry("Users", "group", "admin:tenancy_user_changelist", Permission.MANAGE),
+            Entry("API tokens", "key", "admin:tenancy_apitoken_changelist", Permission.MANAGE),
+            Entry("Organisation", "domain", "admin:tenancy_tenant_changelist", Permission.MANAGE),
+        ),
+    ),
+)
+QUEUE = "admin:findings_policyexception_changelist"
+
+
+def waiting_exceptions(request: HttpRequest) -> Waiting:
+    """Counted once a request, and never further than the bound of lists."""
+    waiting: Waiting | None = getattr(request, "_waiting_exceptions", None)
+    if waiting is None:
+        waiting = Waiting(*bounded_count(PolicyException.objects.filter(status="pending")))
+        request._waiting_exceptions = waiting  # type: ignore[attr-defined]
+    return waiting
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """unfold's SIDEBAR.navigation."""
+    groups: list[dict[str, Any]] = []
+    for title, entries in GROUPS:
+        items = [_item(request, entry) for entry in entries if request.user.has_perm(entry.permission)]
+        if items:
+            groups.append({"title": title, "separator": bool(groups), "items": items})
+    return groups
+
+
+def _item(request: HttpRequest, entry: Entry) -> dict[str, Any]:
+    item: dict[str, Any] = {"title": entry.title, "icon": entry.icon, "link": reverse(entry.url_name)}
+    if entry.url_name == QUEUE and (waiting := waiting_exceptions(request)).count:
+        item |= {"badge": str(waiting), "badge_variant": "warning"}
+    return item

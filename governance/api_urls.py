@@ -1,0 +1,83 @@
+"""The API's addresses: a router per room, under /api/v1/, its schema and its documentation."""
+
+from __future__ import annotations
+
+from csp.decorators import csp_update
+from django.urls import URLPattern, URLResolver, include, path, re_path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from rest_framework.routers import SimpleRouter
+
+from apps.actions import api as actions
+from apps.audit import api as audit
+from apps.catalog import api as catalog
+from apps.catalog import api_imports as imports
+from apps.core.problems import no_such_endpoint
+from apps.costs import api as costs
+from apps.findings import api as findings
+from apps.findings import api_exceptions as exceptions
+from apps.jobs import api as jobs
+from apps.reports import api as reports
+from apps.tenancy import api as tenancy
+
+Routes = list[tuple[str, type, str]]
+
+TENANCY: Routes = [("tokens", tenancy.TokenViewSet, "token")]
+JOBS: Routes = [("jobs", jobs.JobViewSet, "job")]
+AUDIT: Routes = [("audits", audit.AuditViewSet, "audit")]
+CATALOG: Routes = [
+    ("resources", catalog.ResourceViewSet, "resource"),
+    ("policies/<str:policy_id>/versions", catalog.PolicyVersionViewSet, "policy-version"),
+    ("policies", catalog.PolicyViewSet, "policy"),
+    ("imports/<uuid:run_id>/refusals", imports.ImportRefusalViewSet, "import-refusal"),
+    ("imports", imports.ImportViewSet, "import"),
+]
+FINDINGS: Routes = [
+    ("violations/latest-open", findings.LatestOpenViewSet, "latest-open"),
+    ("violations/<uuid:violation_id>/events", findings.ViolationEventViewSet, "violation-event"),
+    ("violations", findings.ViolationViewSet, "violation"),
+    ("exceptions", exceptions.ExceptionViewSet, "exception"),
+    ("recommendations", findings.RecommendationViewSet, "recommendation"),
+    ("scans/<uuid:scan_id>/errors", findings.EvaluationErrorViewSet, "scan-error"),
+    ("scans", findings.ScanViewSet, "scan"),
+]
+COSTS: Routes = [("costs", costs.CostViewSet, "cost")]
+ACTIONS: Routes = [
+    ("actions/needing-approval", actions.NeedingApprovalViewSet, "needing-approval"),
+    ("actions/<uuid:action_id>/events", actions.ActionEventViewSet, "action-event"),
+    ("actions", actions.ActionViewSet, "action"),
+]
+REPORTS: Routes = [("reports", reports.ReportViewSet, "report")]
+
+
+def _urls(routes: Routes) -> list[URLPattern | URLResolver]:
+    router = SimpleRouter(use_regex_path=False)
+    for prefix, viewset, name in routes:
+        router.register(prefix, viewset, basename=name)
+    return list(router.urls)
+
+
+v1: list[URLPattern | URLResolver] = [
+    path("me/", tenancy.MeViewSet.as_view({"get": "retrieve"}), name="me"),
+    path(
+        "reports/<uuid:pk>/download/",
+        reports.ReportDownloadViewSet.as_view({"get": "retrieve"}),
+        name="report-download",
+    ),
+    *(
+        path("", include(_urls(routes)))
+        for routes in (TENANCY, JOBS, AUDIT, CATALOG, FINDINGS, COSTS, ACTIONS, REPORTS)
+    ),
+    re_path(r"^.*$", no_such_endpoint, name="nothing"),
+]
+
+# Swagger UI writes style attributes; its scripts are files of our own.
+docs = csp_update({"style-src": ["'unsafe-inline'"]})(
+    SpectacularSwaggerSplitView.as_view(url_name="api:schema")
+)
+
+app_name = "api"
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("v1/", include(v1)),
+    path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("docs/", docs, name="docs"),
+]
