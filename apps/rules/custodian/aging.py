@@ -45,7 +45,7 @@ AGE_FILTERS: dict[tuple[str, str], str] = {
     ("aws.redshift-snapshot", "age"): "SnapshotCreateTime",
     ("aws.cache-snapshot", "age"): "NodeSnapshots",
     ("aws.launch-config", "age"): "CreatedTime",
-    ("openstack.server", "age"): "created_at",
+    ("openstack.server", "age"): "launched_at",
 }
 """Resource and filter → the attribute with its date."""
 

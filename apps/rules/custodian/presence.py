@@ -85,7 +85,9 @@ def _only_types(types: JsonOrMissing) -> frozenset[str] | None:
 
 
 OPERATORS = {
-    "of-type": Operator(_of_type, _of_type_sql, ("must not be one of {}", "must be one of {}"), only=_only_types),
+    "of-type": Operator(
+        _of_type, _of_type_sql, ("must not be one of {}", "must be one of {}"), only=_only_types
+    ),
     "absent": Operator(is_absent, _absent_sql, ("must be set", "must not be set"), positive=False),
     "absent-or-so": Operator(
         lambda value, _: is_absent(value) or _is_word(value, "absent"),
