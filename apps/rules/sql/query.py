@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from apps.rules.specialise import specialise
 from apps.rules.sql.fragment import EMPTY_OBJECT, Sql, all_of, any_of, integer, join, negate, sql, text, texts
 from apps.rules.sql.reason import no_answer, reason
 from apps.rules.sql.scope import COLUMNS, AboveColumns, Columns
 from apps.rules.sql.translate import Translator
 from apps.rules.sql.values import Truth
-from apps.rules.specialise import specialise
 from apps.rules.tree import Always, Column, Path, Rule
 
 if TYPE_CHECKING:
