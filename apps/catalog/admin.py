@@ -13,8 +13,6 @@ from django.utils.html import format_html
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from apps.audit.services import record
-from apps.core.db.fields import TransactionNow
 from apps.core.errors import GovernanceError
 from apps.tenancy.admin_base import DeskModelAdmin, ReadOnlyDeskModelAdmin
 from apps.tenancy.admin_display import SEVERITY_LABELS, STATUS_LABELS, age, clamped, shortened
@@ -22,7 +20,7 @@ from apps.tenancy.admin_lists import choice_filter
 from apps.tenancy.roles import Permission
 
 from .models import PROVIDERS, SEVERITIES, ImportRun, Policy, PolicyVersion, Resource
-from .services import set_policy_status
+from .services import set_policy_severity, set_policy_status
 
 POLICY_STATES = ("active", "draft", "disabled", "needs_parameters", "unsupported", "invalid")
 

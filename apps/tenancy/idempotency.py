@@ -13,7 +13,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
+from uuid import UUID
 
 from django.db import transaction
 from rest_framework.request import Request
@@ -78,7 +79,7 @@ def once(request: Request, body: Any, work: Callable[[], Answer], *, withheld: S
     if key is None:
         return work()
     digest = digest_of(request, body)
-    row = IdempotencyKey(user_id=request.user.pk, key=key, request_sha256=digest)
+    row = IdempotencyKey(user_id=cast(UUID, request.user.pk), key=key, request_sha256=digest)
     with transaction.atomic():
         IdempotencyKey.objects.bulk_create([row], ignore_conflicts=True)
         kept = IdempotencyKey.objects.get(user=request.user.pk, key=key)
