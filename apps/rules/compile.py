@@ -58,7 +58,11 @@ class CompiledRule:
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """One definition found in a file, as `compile_policy` takes it. `at` is its place in the file."""
+    """One definition found in a file, as `compile_policy` takes it. `at` is its place in the file.
+
+    `refers_to` is the id of the definition that an initiative's reference names, "" elsewhere. If that definition is
+    in the same file, `document` is its own; otherwise the reference itself, which does not compile.
+    """
 
     language: Language
     document: Mapping[str, Any]
@@ -66,6 +70,7 @@ class Definition:
     at: str = ""
     parameters: Mapping[str, Any] | None = None
     controls: tuple[str, ...] = ()
+    refers_to: str = ""
 
 
 class FrontEnd(Protocol):

@@ -44,10 +44,13 @@ def name_of(value: Value) -> str:
             return "count of conditions met"
         case Linked(kind, _, inner):
             return f"{kind.replace('_', ' ')} {name_of(inner)}"
+        case Func(_, name, (only,)) if "_" in name:
+            return name_of(only)
         case Func(_, name, args):
             return f"{name}({', '.join(name_of(arg) for arg in args)})"[:SHOWN]
         case Choice(_, then, otherwise):
-            return f"{name_of(then)} or {name_of(otherwise)}"[:SHOWN]
+            named = [name_of(each) for each in (then, otherwise) if each != Const(MISSING)]
+            return " or ".join(dict.fromkeys(named))[:SHOWN]
         case RuleValue():
             return "the condition"
 

@@ -13,6 +13,7 @@ import psycopg
 from apps.rules.compile import CompiledRule
 from apps.rules.evaluate import Resource
 from apps.rules.sql.query import hits_query
+from apps.rules.text import json_text
 
 TENANT = UUID("00000000-0000-4000-8000-000000000001")
 OTHER_TENANT = UUID("00000000-0000-4000-8000-000000000002")
@@ -75,15 +76,7 @@ def ask(
 
 def dumps(value: Any) -> str:
     """JSON with exact numbers."""
-    return json.dumps(value, ensure_ascii=False, default=_number)
-
-
-def _number(value: object) -> Any:
-    if isinstance(value, Decimal):
-        return float(value)
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(type(value))
+    return json_text(value if not isinstance(value, Mapping) else dict(value))
 
 
 def loads(text: str) -> Any:

@@ -34,6 +34,11 @@ def compile_policy(
     check_document(document)
     body, prefix = _body(document)
     rule_key = _key(body, "policyRule")
+    if rule_key is None and isinstance(document.get("policyDefinitionId"), str):
+        missing_id = str(document["policyDefinitionId"])[:150]
+        raise Unsupported(
+            "policyDefinitionId", f"the initiative names {missing_id}, which is not in this file"
+        )
     if rule_key is None:
         raise InvalidPolicy(prefix, "a policy definition has a policyRule")
     mode = body.get("mode", "All")
@@ -44,7 +49,8 @@ def compile_policy(
     parameter_list = declared(body.get("parameters"), f"{prefix}parameters")
     known, absent = values(parameter_list, parameters)
     definition = Definition(known, now.astimezone(UTC), absent=absent)
-    tree, effect = _rule(body[rule_key], definition, f"{prefix}{rule_key}")
+    bare = body[rule_key] is document
+    tree, effect = _rule(body[rule_key], definition, "" if bare else f"{prefix}{rule_key}.")
     if mode.lower() == "indexed":
         tree = _indexed(tree)
     missing = tuple(p.name for p in parameter_list if p.name.lower() in definition.missing)
@@ -63,11 +69,15 @@ def compile_policy(
 
 def split_document(document: Any) -> Iterator[Found]:
     """The definitions in a loaded file: one, a list, {"value": [...]}, or an initiative's references."""
-    for item, at in _candidates(document):
-        if initiatives.is_initiative(item):
-            yield from initiatives.references(item, at)
-        elif is_definition(item):
+    items = list(_candidates(document))
+    here = {initiatives.definition_key(_name(item)): item for item, _ in items if is_definition(item)}
+    for item, at in items:
+        if is_definition(item):
             yield Found("azure", item, _name(item), at)
+        elif initiatives.is_initiative(item):
+            for reference in initiatives.references(item, at):
+                known = here.get(initiatives.definition_key(reference.refers_to))
+                yield reference if known is None else initiatives.with_document(reference, known)
 
 
 def is_definition(document: Any) -> bool:
@@ -104,19 +114,21 @@ def _body(document: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
 
 def _rule(node: Any, definition: Definition, at: str) -> tuple[Rule, Effect]:
     if not isinstance(node, Mapping):
-        raise InvalidPolicy(at, "policyRule is a JSON object")
+        raise InvalidPolicy(at.rstrip("."), "policyRule is a JSON object")
     if_key, then_key = _key(node, "if"), _key(node, "then")
     if if_key is None or then_key is None:
-        raise InvalidPolicy(at, "policyRule has an if and a then")
+        raise InvalidPolicy(at.rstrip("."), "policyRule has an if and a then")
     scope = Scope(definition)
-    effect = effect_of(node[then_key], scope, f"{at}.{then_key}")
-    condition = rule_of(node[if_key], scope, f"{at}.{if_key}")
+    effect = effect_of(node[then_key], scope, f"{at}{then_key}")
+    condition = rule_of(node[if_key], scope, f"{at}{if_key}")
     if not looks_at_related(effect) or effect.details is None:
+        if effect.name.endswith("IfNotExists"):
+            raise InvalidPolicy(f"{at}{then_key}.details", f"{effect.name} says which type it looks for")
         return condition, effect
     types = possible_types(condition)
     inner = replace(scope, types=types, resource_types=types)
-    absent = not_existing(effect.details, inner, f"{at}.{then_key}.details")
-    return conjunction((condition, absent), at), effect
+    absent = not_existing(effect.details, inner, f"{at}{then_key}.details")
+    return conjunction((condition, absent), at.rstrip(".")), effect
 
 
 def _indexed(tree: Rule) -> Rule:

@@ -118,6 +118,7 @@ def _condition(node: Mapping[str, Any], keys: dict[str, Any], scope: Scope, at: 
     if subject == "field":
         return _field_condition(node[keys[subject]], operator, raw, scope, (at, place, right_at))
     right = _right(operator, lower_json(raw, scope, right_at), right_at)
+    operator = _exactly(operator, right)
     if subject == "value":
         return leaf(operator, lower_json(node[keys[subject]], scope, place), right, at)
     return _count_condition(node[keys[subject]], operator, right, scope, at, place)
@@ -126,6 +127,7 @@ def _condition(node: Mapping[str, Any], keys: dict[str, Any], scope: Scope, at: 
 def _field_condition(name: Any, operator: str, raw: Any, scope: Scope, places: tuple[str, str, str]) -> Rule:
     at, place, right_at = places
     right = _right(operator, lower_json(raw, scope, right_at), right_at)
+    operator = _exactly(operator, right)
     field = _field(name, scope, place)
     if isinstance(field.start, Path) and field.start.root == Column("location", scope.row):
         right = _location(right)
@@ -152,6 +154,12 @@ def _location(right: Value) -> Value:
     if isinstance(value, list):
         return Const([item.replace(" ", "").lower() if isinstance(item, str) else item for item in value])
     return right
+
+
+def _exactly(operator: str, right: Value) -> str:
+    """`exists: false` is an operator of its own in the tree."""
+    denied = isinstance(right, Const) and str(right.value).lower() == "false"
+    return "notExists" if operator == "exists" and denied else operator
 
 
 def _right(operator: str, right: Value, at: str) -> Value:

@@ -156,12 +156,11 @@ def _contains_key_sql(left: SqlValue, right: SqlValue, scope: SqlScope) -> Truth
 
 
 def _exists(left: JsonOrMissing, right: JsonOrMissing) -> bool:
-    return (left is not MISSING and left is not None) is (text_of(right).lower() == "true")
+    return left is not MISSING and left is not None
 
 
 def _exists_sql(left: SqlValue, right: SqlValue, scope: SqlScope) -> Truth:
-    wanted = (_literal(right) or "").lower() == "true"
-    return Truth(sql("({} is not null)" if wanted else "({} is null)", left.text()))
+    return Truth(sql("({} is not null)", left.text()))
 
 
 def _is_true(left: JsonOrMissing, right: JsonOrMissing) -> bool:
@@ -257,6 +256,7 @@ def _vocabulary() -> dict[str, Operator]:
         operators[name] = operator
         operators[negation] = _negated(operator)
     operators["exists"] = Operator(_exists, _exists_sql, ("must not exist", "must exist"))
+    operators["notExists"] = _negated(operators["exists"])
     operators["isTrue"] = Operator(_is_true, _is_true_sql, ("must be false", "must be true"))
     nested = ("must not be a nested type", "must be a nested type")
     operators["isNestedType"] = Operator(_is_nested_type, _is_nested_type_sql, nested)
@@ -265,5 +265,7 @@ def _vocabulary() -> dict[str, Operator]:
 
 DIALECT = Dialect("azure", _vocabulary(), FUNCTIONS)
 
-CONDITIONS: dict[str, str] = {name.lower(): name for name in DIALECT.operators if not name.startswith("is")}
+CONDITIONS: dict[str, str] = {
+    name.lower(): name for name in DIALECT.operators if name != "notExists" and name[:2] != "is"
+}
 """Names of conditions as authors write them, in any letter case → the operator's name."""

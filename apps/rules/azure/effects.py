@@ -96,6 +96,10 @@ def not_existing(details: Mapping[str, Any], scope: Scope, at: str) -> Rule:
     row = scope.definition.fresh("r")
     inner = replace(scope, row=row, types=frozenset({related_type}), counts=())
     parts = [_condition(details, keys, inner, at)]
+    if "resourcegroupname" in keys:
+        place = f"{at}.{keys['resourcegroupname']}"
+        group = lower_json(details[keys["resourcegroupname"]], scope.of_resource(), place)
+        parts.insert(0, leaf("equals", Path(Column("group_name", row), (), "resource group"), group, place))
     if "name" in keys:
         parts.insert(0, _name_condition(details[keys["name"]], row, scope, f"{at}.name"))
     return Not(Related((related_type,), row, link, conjunction(tuple(parts)), segments, at), at)
@@ -139,11 +143,7 @@ def _link(
     if related not in types and not related.startswith(_INVENTORIED):
         shown = str(details[keys["type"]])[:80]
         raise Unsupported(f"{at}.type", f"it looks at {shown}, which the inventory does not hold")
-    if "resourcegroupname" in keys:
-        raise Unsupported(
-            f"{at}.resourceGroupName", "the related resource is looked for in another resource group"
-        )
-    wide = (
+    wide = "resourcegroupname" in keys or (
         "existencescope" in keys
         and _text(details, keys, "existencescope", scope, at).lower() == "subscription"
     )

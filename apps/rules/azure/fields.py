@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from apps.rules.azure.aliases import alias_paths
 from apps.rules.azure.context import FieldCount, Scope
-from apps.rules.errors import InvalidPolicy, Unsupported
+from apps.rules.errors import Unsupported
 from apps.rules.tree import (
     MISSING,
     Choice,
@@ -67,7 +67,7 @@ def resolve(name: str, scope: Scope, at: str) -> Field:
         return _plain(Path(Column(_COLUMNS[lowered], scope.row), (), lowered))
     tag = _TAG.match(name.strip())
     if tag is not None:
-        return _tag_field(tag, scope, at)
+        return _tag_field(tag, scope)
     if lowered == "fullname":
         return _plain(_full_name(scope, at))
     if "/" not in lowered:
@@ -83,10 +83,11 @@ def _is_within(name: str, counted: str) -> bool:
     return name == counted or name.startswith((counted + ".", counted + "["))
 
 
-def _tag_field(tag: re.Match[str], scope: Scope, at: str) -> Field:
+def _tag_field(tag: re.Match[str], scope: Scope) -> Field:
     name = tag["dotted"] or (tag["bare"] or "").strip("'\"")
     if not name:
-        raise InvalidPolicy(at, "a tag's name is missing")
+        # A parameter for the name that is left empty: there is no such tag.
+        return Field(Const(MISSING), (), "tag without a name")
     return _plain(Path(Column("tags", scope.row), (Key(name, fold=True),), f'tag "{name}"'))
 
 

@@ -10,9 +10,11 @@ from apps.rules.custodian import (
     items,
     jmes_functions,
     jmes_operators,
+    jmes_steps,
     membership,
     networks,
     ordering,
+    policy_documents,
     presence,
     tags,
     templates,
@@ -33,6 +35,7 @@ DIALECT = Dialect(
         **dates.OPERATORS,
         **networks.OPERATORS,
         **jmes_operators.OPERATORS,
+        **policy_documents.OPERATORS,
     },
     {
         **conversions.FUNCTIONS,
@@ -42,6 +45,8 @@ DIALECT = Dialect(
         **templates.FUNCTIONS,
         **aging.FUNCTIONS,
         **items.FUNCTIONS,
+        **policy_documents.FUNCTIONS,
         **jmes_functions.FUNCTIONS,
+        **jmes_steps.FUNCTIONS,
     },
 )

@@ -62,7 +62,7 @@ MOST_DAYS = 3_000_000
 def value_filter(data: Filter, context: Context, at: str) -> Rule:
     """The rule of a value filter in its long form."""
     only_keys(data, VALUE_SETTINGS, at)
-    _refuse_sources(data, at)
+    refuse_sources(data, at)
     if "key" not in data or "value" not in data:
         missing = "value" if "key" in data else "key"
         raise InvalidPolicy(at, f"a value filter has a {missing}")
@@ -103,7 +103,7 @@ def operator_name(op: object, at: str) -> str | None:
     return OPERATOR_NAMES[op]
 
 
-def _refuse_sources(data: Filter, at: str) -> None:
+def refuse_sources(data: Filter, at: str) -> None:
     value_type = data.get("value_type")
     if isinstance(value_type, str) and value_type in _REFUSED_TYPES:
         raise Unsupported(f"{at}.value_type", _REFUSED_TYPES[value_type])

@@ -114,6 +114,7 @@ def negate(part: Sql) -> Sql:
 
 
 def _logical(separator: str, parts: Sequence[Sql], empty: Sql) -> Sql:
+    parts = list({(part.text, repr(part.params)): part for part in parts}.values())
     if not parts:
         return empty
     return parts[0] if len(parts) == 1 else sql("({})", join(separator, [sql("({})", p) for p in parts]))

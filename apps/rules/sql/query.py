@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from apps.rules.sql.fragment import EMPTY_OBJECT, Sql, all_of, any_of, integer, join, negate, sql, text, texts
-from apps.rules.sql.reason import reason
+from apps.rules.sql.reason import no_answer, reason
 from apps.rules.sql.scope import COLUMNS, AboveColumns, Columns
 from apps.rules.sql.translate import Translator
 from apps.rules.sql.values import Truth
@@ -103,10 +103,16 @@ def _batch_query(policies: Sequence[tuple[str, CompiledRule]], rows: RowFilter) 
     cases: list[Sql] = []
     reasons: list[Sql] = []
     provider = _common_provider(policies)
+    errors: list[Sql] = []
     for code, (_, rule) in enumerate(policies, start=1):
         tree = rule.tree if rows.resource_type is None else specialise(rule.tree, rows.resource_type)
-        cases.append(_case(_policy_truth(tree, None if provider else rule.provider, walker), code))
-        reasons.append(sql("when {} then {}", integer(code), _reason(tree, columns, walker.tenant)))
+        truth = _policy_truth(tree, None if provider else rule.provider, walker)
+        cases.append(_case(truth, code))
+        reasons.append(sql("when {} then {}", integer(code), _told(reason, tree, columns, walker.tenant)))
+        if truth.fails is not None:
+            errors.append(
+                sql("when {} then {}", integer(-code), _told(no_answer, tree, columns, walker.tenant))
+            )
     layered = columns.layered(_base(columns, rows, provider))
     found = sql(
         "select x.*, array_remove(array[{}]::integer[], null) as hits from ({}) x offset 0",
@@ -117,16 +123,12 @@ def _batch_query(policies: Sequence[tuple[str, CompiledRule]], rows: RowFilter) 
     return sql(
         "select x.id as resource_id, ({})[abs(x.code)] as policy_id,"
         " case when x.code > 0 then 'hit' else 'error' end as outcome,"
-        " case when x.code < 0 then {} else left(case x.code {} end, {}) end as reason from ({}) x",
+        " left(case x.code {} end, {}) as reason from ({}) x",
         texts([name for name, _ in policies]),
-        text(_NO_ANSWER),
-        join(" ", reasons) if reasons else sql("when 0 then null::text"),
+        join(" ", [*reasons, *errors]) if reasons else sql("when 0 then null::text"),
         integer(REASON_LIMIT),
         coded,
     )
-
-
-_NO_ANSWER = "The rule has no answer for this resource: it compares values of different kinds."
 
 
 def _common_provider(policies: Sequence[tuple[str, CompiledRule]]) -> str | None:
@@ -135,15 +137,15 @@ def _common_provider(policies: Sequence[tuple[str, CompiledRule]]) -> str | None
     return providers.pop() if len(providers) == 1 else None
 
 
-def _reason(tree: Rule, columns: Columns, tenant: Sql) -> Sql:
-    """The reason's expression, over what the layers keep: it is computed for hits only."""
-    made = reason(tree, Translator(AboveColumns(columns), tenant))
+def _told(tell: Callable[[Rule, Translator], Sql], tree: Rule, columns: Columns, tenant: Sql) -> Sql:
+    """A reason's expression, over what the layers keep: it is computed for hits and errors only."""
+    made = tell(tree, Translator(AboveColumns(columns), tenant))
     return made if len(made.text) <= _REASON_TEXT else text(_NO_REASON)
 
 
 _REASON_TEXT = 100_000
 """Characters of SQL of a reason: functions within functions are written out again for each use."""
-_NO_REASON = "The policy's conditions are met; open the explanation to see which."
+_NO_REASON = "Open the explanation to see which conditions decided."
 
 
 def _policy_truth(tree: Rule, provider_name: str | None, walker: Translator) -> Truth:

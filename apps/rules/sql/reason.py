@@ -7,21 +7,24 @@ type) are left out where there is anything else to say.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from apps.rules.sql.fragment import Sql, integer, join, sql, text
 from apps.rules.tree import (
     Always,
     And,
     Compare,
+    Const,
     Not,
     Or,
     Quantify,
     Related,
     Rule,
+    children,
 )
-from apps.rules.wording import SHOWN, demand, is_breach, is_scope, name_of, related_name
+from apps.rules.wording import SHOWN, demand, is_breach, is_scope, name_of, related_name, shown
 
 if TYPE_CHECKING:
     from apps.rules.sql.translate import Translator
@@ -44,6 +47,42 @@ def reason(tree: Rule, walker: Translator) -> Sql:
     """A text expression, never NULL, that says why the rule is true of the row."""
     parts = _say(tree, walker, outcome=True)
     return sql("coalesce({}, {})", _sentence(parts), text(_WHOLE)) if parts else text(_WHOLE)
+
+
+def no_answer(tree: Rule, walker: Translator) -> Sql:
+    """A text expression, never NULL, that says which comparison had no answer, where the rule has none."""
+    whens = [_undecided(leaf, walker) for leaf in _row_leaves(tree)]
+    told = [when for when in whens if when is not None]
+    if not told:
+        return text(f"{_NO_ANSWER}.")
+    return sql("{} || coalesce(case {} end, '') || '.'", text(_NO_ANSWER), join(" ", told))
+
+
+_NO_ANSWER = "The rule has no answer for this resource"
+
+
+def _row_leaves(node: Rule) -> Iterator[Compare]:
+    """The leaves that read the row, not elements of its arrays."""
+    if isinstance(node, Compare):
+        yield node
+    elif isinstance(node, And | Or | Not):
+        for part in children(node):
+            yield from _row_leaves(cast(Rule, part))
+
+
+def _undecided(leaf: Compare, walker: Translator) -> Sql | None:
+    truth = walker.truth(leaf)
+    if truth.fails is None:
+        return None
+    right = shown(leaf.right.value) if isinstance(leaf.right, Const) else name_of(leaf.right)
+    return sql(
+        "when not ({}) and not ({}) then {} || {} || {}",
+        truth.holds,
+        truth.fails,
+        text(f": {name_of(leaf.left)} is "),
+        _seen(leaf, walker),
+        text(f" where it is compared with {right}"),
+    )
 
 
 def _sentence(parts: list[_Said]) -> Sql:
@@ -99,13 +138,18 @@ def _first(items: tuple[Rule, ...], walker: Translator, *, outcome: bool) -> lis
 
 
 def _leaf(node: Compare, walker: Translator, *, outcome: bool) -> _Said:
-    seen = walker.value(node.left)
-    shown = sql("coalesce(left(({})::text, {}), 'missing')", seen.json(), integer(SHOWN))
-    if seen.valid is not None:
-        shown = sql("case when {} then {} else 'unknown' end", seen.valid, shown)
-    plain = sql("{} || {}", text(f"{name_of(node.left)} is "), shown)
+    plain = sql("{} || {}", text(f"{name_of(node.left)} is "), _seen(node, walker))
     demanding = sql("{} || {}", plain, text(f", {demand(node, outcome=outcome)}"))
     return _Said(plain, demanding, breach=is_breach(node, outcome=outcome), scope=is_scope(node))
+
+
+def _seen(node: Compare, walker: Translator) -> Sql:
+    """The left operand as it is shown."""
+    seen = walker.value(node.left)
+    written = sql("coalesce(left(({})::text, {}), 'missing')", seen.json(), integer(SHOWN))
+    return (
+        written if seen.valid is None else sql("case when {} then {} else 'unknown' end", seen.valid, written)
+    )
 
 
 def _quantified(node: Quantify, walker: Translator, *, outcome: bool) -> _Said:

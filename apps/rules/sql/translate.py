@@ -218,7 +218,7 @@ class Translator:
         args = [self.value(arg) for arg in node.args]
         result = function(node.dialect, node.name).to_sql(args, self)
         valid = _all_valid([*args, result])
-        return result if valid is result.valid else SqlValue(result.form, result.expression, valid)
+        return result.valid_if(valid)
 
     def _choice(self, node: Choice) -> SqlValue:
         test = self.truth(node.test)
@@ -274,7 +274,7 @@ class Translator:
             sql(f"{alias}.type = {{}}", text(LINKED_TYPES[node.kind])),
             sql(f"{alias}.tenant_id = {{}}", self.tenant),
         )
-        found = sql("({} -> {})", made, outer)
+        found = sql("({} -> ({}))", made, outer)
         return SqlValue("json", found, sql("{} is not null", found))
 
     def _collect(self, node: Collect) -> SqlValue:

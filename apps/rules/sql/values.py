@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from typing import Literal
 
@@ -78,6 +79,12 @@ class SqlValue:
     def constant(self) -> JsonOrMissing | NotConstant:
         """The value itself where it is known at compile time, otherwise `NOT_CONSTANT`."""
         return NOT_CONSTANT
+
+    def valid_if(self, condition: Sql | None) -> SqlValue:
+        """The same value, an error where the condition is false."""
+        made = copy(self)
+        made.valid = condition
+        return made
 
     def json(self) -> Sql:
         return self.expression if self.form == "json" else sql("to_jsonb({})", self.expression)
