@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import schemathesis
 from django.core.wsgi import get_wsgi_application
+from drf_spectacular.generators import SchemaGenerator
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -21,7 +22,7 @@ from apps.tenancy.roles import Role
 from apps.tenancy.tokens import SCOPES
 from tests.fixtures.clients import program
 
-pytestmark = [pytest.mark.slow, pytest.mark.django_db]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 CHECKS = [
     not_a_server_error,
@@ -29,12 +30,8 @@ CHECKS = [
     response_schema_conformance,
     status_code_conformance,
 ]
-api = schemathesis.pytest.from_fixture("described")
-
-
-@pytest.fixture
-def described() -> Any:
-    return schemathesis.openapi.from_wsgi("/api/schema/?format=json", app=get_wsgi_application())
+described = schemathesis.openapi.from_dict(SchemaGenerator().get_schema(request=None, public=True))
+described.app = get_wsgi_application()
 
 
 @pytest.fixture
@@ -44,7 +41,7 @@ def authorization(tenant: Tenant, users: dict[Role, User], rows: dict[str, Any])
     return text
 
 
-@api.parametrize()
+@described.parametrize()
 @settings(
     max_examples=20,
     deadline=None,
