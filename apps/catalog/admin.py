@@ -7,7 +7,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from unfold.decorators import action, display
@@ -37,17 +37,13 @@ class ResourceAdmin(ReadOnlyDeskModelAdmin):
     list_display = ("title", "provider", "type", "cloud_id", "location", "seen")
     list_filter = (choice_filter("provider", PROVIDERS),)
     ordering = ("-updated_at", "-id")
-    search_fields = ("id",)
-    search_help_text = "The whole cloud id, or our own"
+    search_fields = ("id", "^native_id", "^name")
+    search_help_text = "How the cloud id or the name begins, or our own id"
     fields = (
         "name", "provider", "type", "native_id", "account", "group_name", "location", "status",
         "tags_", "properties_", "created_at", "updated_at",
     )  # fmt: skip
     readonly_fields = ("tags_", "properties_")
-
-    def search_condition(self, request: HttpRequest, term: str) -> Q:
-        # With the providers stated the unique key (tenant, provider, type, native_id) can be used.
-        return super().search_condition(request, term) | Q(provider__in=PROVIDERS, native_id=term)
 
     @display(description="Name")
     def title(self, row: Resource) -> str:

@@ -142,7 +142,8 @@ def _work(kind: JobKind, job: Job, handle: JobHandle, token: uuid.UUID) -> Job |
     except GovernanceError as error:
         return _retry_or_fail(job, mine, str(error), retryable=error.retryable)
     except (OperationalError, InterfaceError, ConnectionError, TimeoutError) as error:
-        connection.close_if_unusable_or_obsolete()
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
         log.warning("Job %s: %s", job.pk, error)
         return _retry_or_fail(job, mine, f"A server was away: {_first_line(error)}", retryable=True)
     except Exception as error:

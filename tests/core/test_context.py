@@ -31,9 +31,13 @@ def test_an_error_of_the_database_inside_a_scope_is_the_error_that_is_seen(
     tenant: Tenant, other_tenant: Tenant
 ) -> None:
     with tenant_transaction(tenant.id):
-        with pytest.raises(DataError), transaction.atomic(), tenant_scope(other_tenant.id):
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT 1/0")
+        with (
+            pytest.raises(DataError),
+            transaction.atomic(),
+            tenant_scope(other_tenant.id),
+            connection.cursor() as cursor,
+        ):
+            cursor.execute("SELECT 1/0")
         assert setting() == str(tenant.id)
 
 
@@ -57,6 +61,6 @@ def test_without_a_context_nothing_is_seen_and_nothing_fails(users: dict[str, Us
 
 @pytest.mark.django_db
 def test_entering_a_context_costs_one_round_trip(tenant: Tenant, django_assert_num_queries) -> None:  # type: ignore[no-untyped-def]
-    with django_assert_num_queries(2):  # in a test's transaction: once in, once back
-        with tenant_scope(tenant.id, Actor.system("test")):
-            pass
+    # In a test's transaction: once in, once back.
+    with django_assert_num_queries(2), tenant_scope(tenant.id, Actor.system("test")):
+        pass

@@ -143,7 +143,7 @@ def _linked_member(node: ast.Member, scope: Scope, at: str) -> Value | None:
         raise Unsupported(at, f"a member of {base.name}() is chosen by the resource")
     kind = "resource_group" if base.name.lower() == "resourcegroup" else "subscription"
     own = _own_column(kind, [name.lower() for name in names])
-    return own if own is not None else _linked_path(kind, names, scope, at)
+    return Func("azure", "or_empty", (own,)) if own is not None else _linked_path(kind, names, scope, at)
 
 
 def _own_column(kind: str, names: list[str]) -> Value | None:

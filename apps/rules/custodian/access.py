@@ -180,7 +180,9 @@ def _narrowed(check: _Check, condition: Path) -> Rule:
 
 def _ways(check: _Check, key: Path, values: Path) -> list[Rule]:
     """How a condition narrows."""
-    free: list[Json] = [name.lower() for name in check.data.get("whitelist_conditions", ("aws:userid", "aws:username"))]
+    free: list[Json] = [
+        name.lower() for name in check.data.get("whitelist_conditions", ("aws:userid", "aws:username"))
+    ]
     of_accounts: list[Json] = sorted(_ACCOUNT_KEYS)  # type: ignore[assignment]
     ways = [
         check.leaf("in", key, [*free, "aws:sourceip"]),
@@ -224,5 +226,7 @@ def _owner_given(check: _Check, key: Path, conditions: Value) -> Rule:
     """An endpoint's condition of a topic counts where the statement names a source owner as well."""
     binding = check.context.binding()
     other = Path(Element(binding), (Key("key"),), "condition")
-    owner = Quantify("any", conditions, binding, check.leaf("jmespath-same", other, "aws:sourceowner"), at=check.at)
+    owner = Quantify(
+        "any", conditions, binding, check.leaf("jmespath-same", other, "aws:sourceowner"), at=check.at
+    )
     return conjunction((check.leaf("jmespath-same", key, "sns:endpoint"), owner), check.at)

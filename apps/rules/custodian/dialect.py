@@ -10,6 +10,7 @@ from apps.rules.custodian import (
     items,
     jmes_functions,
     jmes_operators,
+    jmes_steps,
     membership,
     networks,
     ordering,
@@ -46,5 +47,6 @@ DIALECT = Dialect(
         **items.FUNCTIONS,
         **policy_documents.FUNCTIONS,
         **jmes_functions.FUNCTIONS,
+        **jmes_steps.FUNCTIONS,
     },
 )

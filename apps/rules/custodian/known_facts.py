@@ -97,7 +97,9 @@ def _bucket_encryption(data: Filter, context: Context, at: str) -> Rule:
     """The first rule of the bucket's default encryption."""
     only_keys(data, {"state", "crypto", "key", "bucket_key_enabled"}, at)
     if "key" in data:
-        raise Unsupported(f"{at}.key", "the filter bucket-encryption with a key asks the cloud for its aliases")
+        raise Unsupported(
+            f"{at}.key", "the filter bucket-encryption with a key asks the cloud for its aliases"
+        )
     wanted = data.get("state", True) is not False
     encrypted = _encrypted(data, at)
     by_state = encrypted if wanted else negation(encrypted, at)
@@ -150,7 +152,9 @@ def _value_of(name: str) -> Reader:
         only_keys(data, VALUE_SETTINGS, at)
         refuse_sources(data, at)
         if data.get("key", name) != name:
-            raise Unsupported(f"{at}.key", f"the inventory holds {name} alone of what the filter {data['type']} reads")
+            raise Unsupported(
+                f"{at}.key", f"the inventory holds {name} alone of what the filter {data['type']} reads"
+            )
         if "value" not in data:
             raise InvalidPolicy(at, "a value filter has a value")
         held = known_value(_place(name), (_place(name),), f"the inventory does not hold {name}", at)
@@ -163,7 +167,9 @@ def _access_key(data: Filter, context: Context, at: str) -> Rule:
     """Some access key of the user meets a value filter."""
     only_keys(data, {*VALUE_SETTINGS, "match-operator"}, at)
     if data.get("match-operator", "or") != "or":
-        raise Unsupported(f"{at}.match-operator", "match-operator and picks among the keys that an earlier filter matched")
+        raise Unsupported(
+            f"{at}.match-operator", "match-operator and picks among the keys that an earlier filter matched"
+        )
     refuse_sources(data, at)
     if "key" not in data or "value" not in data:
         raise InvalidPolicy(at, "a value filter has a key and a value")

@@ -57,7 +57,7 @@ def _pairs(args: Sequence[JsonOrMissing]) -> list[tuple[str, JsonOrMissing]]:
 
 
 def _tag(args: Sequence[JsonOrMissing]) -> JsonOrMissing:
-    name, *transforms = args[4]  # type: ignore[misc]
+    name, *transforms = args[4]  # type: ignore[misc, str-unpack]
     for key, value in _pairs(args):
         changed = key
         for transform in transforms:
