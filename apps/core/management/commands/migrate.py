@@ -10,9 +10,9 @@ class Command(MigrateCommand):
         super().add_arguments(parser)
         parser.set_defaults(database="owner")
 
-    def get_check_kwargs(self, options: dict[str, Any]) -> dict[str, Any]:
+    def get_check_kwargs(self, options: dict[str, Any]) -> Any:
         """Without the checks that look into the database: `migrate` is what mends core.E003.
 
         With them, a `migrate` that was cut short after its first tables could never be run again.
         """
-        return {**super().get_check_kwargs(options), "databases": []}
+        return super().get_check_kwargs(options) | {"databases": []}
