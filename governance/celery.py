@@ -23,4 +23,5 @@ def refuse_strong_role(**_: Any) -> None:
     refuse_strong_role()
     # The worker's processes are forked from this one: a pool must not go along, its sockets and locks would
     # be shared.
-    connections["default"].close_pool()
+    database: Any = connections["default"]
+    database.close_pool()
