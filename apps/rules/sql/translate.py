@@ -283,23 +283,48 @@ class Translator:
         self._bindings[node.binding] = Sql(f"{alias}.value", local=True)
         where = Truth(TRUE) if node.where is None else self.truth(node.where)
         item = self.value(node.value)
-        made, each = self.alias(), self.alias()
-        kept = [where.holds, sql(f"{each}.value is not null")]
-        if node.skip_null:
-            kept.append(sql(f"{each}.value <> 'null'::jsonb"))
-        gathered = sql(
-            f"(select coalesce(jsonb_agg({each}.value order by {alias}.ord, {each}.ord), jsonb_build_array())"
-            f" from {{}} cross join lateral (select {{}} as value offset 0) {made}"
-            f" cross join lateral {{}} {each}(value, ord) where {{}})",
-            source,
-            item.json(),
-            _members(made, flatten=node.flatten),
-            all_of(kept),
-        )
         valid = self._all_elements_valid(source, over, where, item)
+
+        def gathered(array: Sql) -> Sql:
+            elements = sql(f"jsonb_array_elements({{}}) with ordinality {alias}(value, ord)", array)
+            made = self._gathered(node, elements, alias, where, item.json())
+            return sql("case when jsonb_typeof({}) = 'array' then {} end", array, made)
+
         array = over.json()
-        return SqlValue(
-            "json", sql("case when jsonb_typeof({}) = 'array' then {} end", array, gathered), valid
+        if len(array.text) <= _WORTH_AN_ALIAS:
+            return SqlValue("json", gathered(array), valid)
+        # Written once: an array of an array of … would otherwise be computed twice at every depth.
+        holder = self.alias()
+        once = sql(
+            f"(select {{}} from (select {{}} as v offset 0) {holder})",
+            gathered(Sql(f"{holder}.v", local=True)),
+            array,
+        )
+        return SqlValue("json", once, valid)
+
+    def _gathered(self, node: Collect, source: Sql, alias: str, where: Truth, item: Sql) -> Sql:
+        """The array of what a `Collect` makes of the elements of `source`."""
+        made = self.alias()
+        if node.flatten:
+            each = self.alias()
+            value, order = f"{each}.value", f"{alias}.ord, {each}.ord"
+            kept = [where.holds]
+            members = sql(
+                f"(select {{}} as value offset 0) {made} cross join lateral {_FLAT.format(made)} {each}(value, ord)",
+                item,
+            )
+        else:
+            value, order = f"{made}.value", f"{alias}.ord"
+            kept = [where.holds, sql(f"{value} is not null")]
+            members = sql(f"(select {{}} as value offset 0) {made}", item)
+        if node.skip_null:
+            kept.append(sql(f"{value} <> 'null'::jsonb"))
+        return sql(
+            f"(select coalesce(jsonb_agg({value} order by {order}), jsonb_build_array())"
+            " from {} cross join lateral {} where {})",
+            source,
+            members,
+            all_of(kept),
         )
 
     def _all_elements_valid(self, source: Sql, over: SqlValue, where: Truth, item: SqlValue) -> Sql | None:
@@ -314,15 +339,11 @@ class Translator:
         return all_of([part for part in (over.valid, fine) if part is not None])
 
 
-def _members(made: str, *, flatten: bool) -> Sql:
-    one = sql(f"unnest(array[{made}.value]) with ordinality")
-    if not flatten:
-        return one
-    return sql(
-        f"jsonb_array_elements(case when {made}.value is null then jsonb_build_array()"
-        f" when jsonb_typeof({made}.value) = 'array' then {made}.value"
-        f" else jsonb_build_array({made}.value) end) with ordinality"
-    )
+_FLAT = (
+    "jsonb_array_elements(case when {0}.value is null then jsonb_build_array()"
+    " when jsonb_typeof({0}.value) = 'array' then {0}.value else jsonb_build_array({0}.value) end) with ordinality"
+)
+"""The members of what was made, or it itself where it is no array."""
 
 
 def _and(truths: list[Truth]) -> Truth:
