@@ -62,4 +62,5 @@ class JobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, RoomViewSet):
     def cancel(self, request: Request, **kwargs: Any) -> Response:
         """Ask a job to stop: a queued one ends at once, a running one at its next checkpoint."""
         job = cancel_job(job_id=self.get_object().pk)
+        job.refresh_from_db()
         return Response(JobSerializer(job).data)

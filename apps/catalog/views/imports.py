@@ -72,7 +72,7 @@ class UploadForm(forms.Form):
     )
     file = forms.FileField(
         label="File",
-        help_text="Inventory: JSON, NDJSON or CSV. Policies: Azure Policy JSON, Cloud Custodian YAML, or a ZIP of them.",
+        help_text="Inventory: JSON, NDJSON or CSV. Policies: Azure Policy JSON, Cloud Custodian YAML, or a ZIP.",
     )
     format = forms.ChoiceField(
         required=False,
