@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from apps.rules.sql.fragment import EMPTY_OBJECT, Sql, integer, join, sql, text
+from apps.rules.sql.fragment import EMPTY_OBJECT, Sql, integer, join, sql, statement, text
 from apps.rules.sql.values import Form, SqlValue
 from apps.rules.text import ascii_lower
 from apps.rules.tree import ColumnName, Document, Element, Key, Path, Root, Step
@@ -78,9 +78,9 @@ class Columns:
         if self.keeps_document:
             first.append(Sql("b.doc"))
         first.extend(self.levels[0] if self.levels else [])
-        current = sql("select {} from ({}) b offset 0", join(", ", first), base)
+        current = statement("select {} from ({}) b offset 0", join(", ", first), base)
         for level in self.levels[1:]:
-            current = sql("select x.*, {} from ({}) x offset 0", join(", ", level), current)
+            current = statement("select x.*, {} from ({}) x offset 0", join(", ", level), current)
         return current
 
 

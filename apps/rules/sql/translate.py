@@ -48,6 +48,7 @@ T = TypeVar("T")
 
 _WORTH_AN_ALIAS = 60
 """Characters of an array's expression above which it is written once, in a subselect."""
+_WORTH_A_COLUMN = 120
 
 
 class Translator:
@@ -214,23 +215,29 @@ class Translator:
             case Choice():
                 return self._choice(node)
 
+    def _once(self, expression: Sql) -> Sql:
+        """A long expression that is about to be written several times, as a column."""
+        return self.share(expression) if len(expression.text) > _WORTH_A_COLUMN else expression
+
     def _function(self, node: Func) -> SqlValue:
         args = [self.value(arg) for arg in node.args]
         result = function(node.dialect, node.name).to_sql(args, self)
         valid = _all_valid([*args, result])
-        return result.valid_if(valid)
+        return result if valid is None else result.valid_if(self._once(valid))
 
     def _choice(self, node: Choice) -> SqlValue:
         test = self.truth(node.test)
+        chosen = self._once(test.holds)
         then, otherwise = self.value(node.then), self.value(node.otherwise)
-        expression = sql("case when {} then {} else {} end", test.holds, then.json(), otherwise.json())
+        expression = sql("case when {} then {} else {} end", chosen, then.json(), otherwise.json())
         conditions = []
         if test.fails is not None:
-            conditions.append(any_of([test.holds, test.fails]))
+            conditions.append(any_of([chosen, self._once(test.fails)]))
         if then.valid is not None or otherwise.valid is not None:
-            branches = (test.holds, then.valid or TRUE, otherwise.valid or TRUE)
+            branches = (chosen, then.valid or TRUE, otherwise.valid or TRUE)
             conditions.append(sql("case when {} then {} else {} end", *branches))
-        return SqlValue("json", expression, all_of(conditions) if conditions else None)
+        valid = self._once(all_of(conditions)) if conditions else None
+        return SqlValue("json", self._once(expression), valid)
 
     def _count(self, node: Count) -> SqlValue:
         over = self.value(node.over)
