@@ -185,16 +185,15 @@ def _mark_function(
 
 
 def _tag_mark_sql(value: Sql, action: str) -> Sql:
-    blanks = text(WHITE_SPACE)
+    """The date's text after the last colon of `...: op@date`. Most texts are dismissed by a plain search."""
+    blanks, marked = text(WHITE_SPACE), text(f"{action}@")
     told = sql("btrim(substring({} from {}), {})", value, text(":([^:]*)$"), blanks)
-    date = sql("btrim(substr({}, {}), {})", told, integer(len(action) + 2), blanks)
-    dated_text = sql("regexp_replace({}, {}, {})", date, text(_MARK_TIME), text(r"\1 \2:\3"))
+    date = sql("btrim(substr({}, {}), {})", Sql("m.told", local=True), integer(len(action) + 2), blanks)
     return sql(
-        "case when starts_with({}, {}) and {} ~ '^[0-9][0-9][0-9][0-9][-/]' then {} end",
-        told,
-        text(f"{action}@"),
-        date,
-        dated_text,
+        "case when strpos({}, {}) > 0 then (select case when starts_with(m.told, {})"
+        " and {} ~ '^[0-9][0-9][0-9][0-9][-/]' then regexp_replace({}, {}, {}) end"
+        " from (select {} as told offset 0) m) end",
+        *(value, marked, marked, date, date, text(_MARK_TIME), text(r"\1 \2:\3"), told),
     )
 
 
