@@ -13,8 +13,6 @@ from django.utils.html import format_html
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from apps.audit.services import record
-from apps.core.db.fields import TransactionNow
 from apps.core.errors import GovernanceError
 from apps.tenancy.admin_base import DeskModelAdmin, ReadOnlyDeskModelAdmin
 from apps.tenancy.admin_display import SEVERITY_LABELS, STATUS_LABELS, age, clamped, shortened
@@ -22,7 +20,7 @@ from apps.tenancy.admin_lists import choice_filter
 from apps.tenancy.roles import Permission
 
 from .models import PROVIDERS, SEVERITIES, ImportRun, Policy, PolicyVersion, Resource
-from .services import set_policy_status
+from .services import set_policy_severity, set_policy_status
 
 POLICY_STATES = ("active", "draft", "disabled", "needs_parameters", "unsupported", "invalid")
 
@@ -147,11 +145,8 @@ class PolicyAdmin(DeskModelAdmin):
         messages.success(request, f"{changed} {done}. It counts from the next scan.")
 
     def save_model(self, request: HttpRequest, obj: Policy, form: Any, change: bool) -> None:
-        if "severity" not in form.changed_data:
-            return
-        before = form.initial["severity"]
-        Policy.objects.filter(pk=obj.pk).update(severity=obj.severity, updated_at=TransactionNow())
-        record("catalog.policy.severity_set", obj, {"before": before, "after": obj.severity})
+        if "severity" in form.changed_data:
+            set_policy_severity(policy=Policy.objects.get(pk=obj.pk), severity=obj.severity)
 
 
 @admin.register(ImportRun)

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.http import Http404, HttpRequest, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
@@ -83,6 +84,7 @@ def _problem(code: int, kind: str, detail: str, errors: Any) -> Response:
     return Response(body, status=code, content_type=MEDIA_TYPE)
 
 
+@csrf_exempt  # it changes nothing, and a page about cookies is no answer to a program
 def no_such_endpoint(request: HttpRequest) -> JsonResponse:
     """The answer below the API's root where no endpoint is."""
     body = {"type": "urn:governance:problem:not-found", "title": "Not found", "status": 404}

@@ -151,6 +151,13 @@ def test_violations_by_when_they_were_seen(viewer: Api, inside: Tenant) -> None:
     assert viewer.ids("violations/", first_seen_before=exact) == [str(old.pk)]
 
 
+def test_an_instant_of_any_zone_is_understood_or_refused_by_name(viewer: Api) -> None:
+    assert viewer.get("audits/", created_after="2026-01-01T00:00:00+22:37")[0] == 200
+    assert viewer.get("audits/", created_after="2026-01-01")[0] == 200
+    status, body = viewer.get("audits/", created_after="0001-01-01T00:00:00+14:00")
+    assert (status, list(body["errors"])) == (400, ["created_after"])
+
+
 def test_exceptions_in_force(viewer: Api, inside: Tenant, users: dict[Role, User]) -> None:
     asker, soon = users[Role.OPERATOR], timezone.now() + timedelta(days=2)
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.core.cache import cache
+from django.test import Client
 
 from apps.tenancy.models import User
 from apps.tenancy.roles import Role
@@ -21,6 +22,9 @@ def test_an_unknown_address_is_a_problem_too(viewer: Api) -> None:
     status, problem = viewer.get("resourcez/")
     assert (status, problem["title"]) == (404, "Not found")
     assert viewer.get("violations/not-a-uuid/")[0] == 404
+    program = Client(enforce_csrf_checks=True)
+    response = program.post("/api/v1/nothing/", b"{}", content_type=JSON)
+    assert (response.status_code, response["Content-Type"]) == (404, "application/problem+json")
 
 
 def test_a_method_that_is_not_there(viewer: Api) -> None:

@@ -11,7 +11,12 @@ from typing import Any
 import pytest
 
 from apps.catalog.models import ImportRefusal, ImportRun, Policy, PolicyVersion
-from apps.catalog.services import import_policies, set_policy_parameters, set_policy_status
+from apps.catalog.services import (
+    import_policies,
+    set_policy_parameters,
+    set_policy_severity,
+    set_policy_status,
+)
 from apps.core.errors import IllegalTransition, InvalidInput
 from apps.tenancy.models import Tenant
 from tests.fixtures.estate import UNOWNED_BUCKETS, import_policy
@@ -93,6 +98,14 @@ def test_what_people_set_survives_an_import(in_tenant: Tenant) -> None:
     set_policy_status(policy=Policy.objects.get(), status="disabled")
     load(azure(PRIVATE, displayName="Renamed"))
     assert Policy.objects.get().status == "disabled"
+
+
+def test_a_severity_that_people_gave_survives_an_import(in_tenant: Tenant) -> None:
+    load(azure(PRIVATE))
+    set_policy_severity(policy=Policy.objects.get(), severity="critical")
+    assert load(azure(PRIVATE)).rows_unchanged == 1
+    load(azure(PRIVATE, displayName="Renamed"))
+    assert Policy.objects.values_list("name", "severity").get() == ("Renamed", "critical")
 
 
 def test_a_required_parameter_waits_for_its_value(in_tenant: Tenant) -> None:

@@ -89,6 +89,76 @@ def test_security_group_references_are_refused() -> None:
         )
 
 
+GROUP_RULES = st.builds(
+    lambda priority, access, direction, protocol, ports, source: {
+        "properties": {
+            "priority": priority, "access": access, "direction": direction, "protocol": protocol,
+            "sourceAddressPrefix": source, "sourceAddressPrefixes": [], "destinationAddressPrefixes": [], **ports,
+        }
+    },
+    st.integers(100, 104),
+    st.sampled_from(["Allow", "Deny", "allow"]),
+    st.sampled_from(["Inbound", "inbound", "Outbound"]),
+    st.sampled_from(["Tcp", "*", "UDP"]),
+    st.one_of(
+        st.builds(lambda each: {"destinationPortRange": each}, st.sampled_from(["22", "*", "20-25", "80", "0-65535"])),
+        st.builds(lambda each: {"destinationPortRanges": each}, st.lists(st.sampled_from(["22", "23-24", "8080"]))),
+    ),
+    st.sampled_from(["*", "Internet", "10.0.0.0/8"]),
+)  # fmt: skip
+GROUP_ASKED = st.fixed_dictionaries(
+    {"type": st.sampled_from(["ingress", "egress"]), "access": st.sampled_from(["Allow", "Deny"])},
+    optional={
+        "ports": st.sampled_from(["22", "22-24,80", "8080"]),
+        "exceptPorts": st.sampled_from(["22", "22-24"]),
+        "ipProtocol": st.sampled_from(["TCP", "*"]),
+        "source": st.sampled_from(["*", "Internet"]),
+        "match": st.sampled_from(["all", "any"]),
+    },
+)
+
+
+def by_every_port(asked: dict[str, Any], rules: list[Any]) -> str:
+    """The filter as it is described: each port of each range, one after the other."""
+
+    def ports(written: str) -> set[int]:
+        ends = [part.split("-") for part in written.replace("*", "0-65535").split(",") if part]
+        return {port for each in ends for port in range(int(each[0]), int(each[-1]) + 1)}
+
+    direction = {"ingress": "inbound", "egress": "outbound"}[asked["type"]]
+    protocol, source = asked.get("ipProtocol", "*").lower(), asked.get("source")
+    allowed: dict[int, bool] = {}
+    for rule in sorted((each["properties"] for each in rules), key=lambda each: each["priority"]):
+        fits = rule["protocol"] == "*" or protocol in ("*", rule["protocol"].lower())
+        if rule["direction"].lower() == direction and fits and source in (None, rule["sourceAddressPrefix"]):
+            written = rule.get("destinationPortRange") or ",".join(rule.get("destinationPortRanges", []))
+            for port in ports(written):
+                allowed.setdefault(port, rule["access"].lower() == "allow")
+    wanted = ports(asked.get("ports", "0-65535")) - ports(asked.get("exceptPorts", ""))
+    met = [allowed.get(port, False) is (asked["access"] == "Allow") for port in wanted]
+    return str(all(met) if asked.get("match", "all") == "all" else any(met)).lower()
+
+
+@given(asked=GROUP_ASKED, groups=st.lists(st.lists(GROUP_RULES, max_size=4), min_size=1, max_size=3))
+@SETTINGS
+def test_network_security_groups_decide_every_port(rules_connection, asked, groups) -> None:
+    documents = [{"properties": {"securityRules": each}} for each in groups]
+    wanted = [by_every_port(asked, each) for each in groups]
+    assert decided(rules_connection, "azure.networksecuritygroup", [asked], documents) == wanted
+
+
+def test_network_security_groups_of_odd_shape(rules_connection) -> None:
+    unreadable = {"properties": {"direction": "Inbound", "protocol": "*", "destinationPortRange": "ssh"}}
+    documents = [
+        {},
+        {"properties": {"securityRules": [unreadable]}},
+        {"properties": {"securityRules": ["x", {}]}},
+    ]
+    data = {"type": "ingress", "access": "Allow", "ports": "22"}
+    found = decided(rules_connection, "azure.networksecuritygroup", [data], documents)
+    assert found == ["false", "error", "false"]
+
+
 # --- cross-account --------------------------------------------------------------------------------------------
 
 IDS = st.sampled_from(

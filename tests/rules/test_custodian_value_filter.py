@@ -85,13 +85,15 @@ TEXTS = st.one_of(
         ["", "a", "b", "ab", "A", " a ", "5", " 5 ", "05", "5.0", "1_000", "true", "absent", "present", "empty",
          "not-null", "é", "É", "straße", "10.0.0.0/16", "10.0.0.5", "10.0.1.0/24", "10.0.0.5/24", "::1",
          "2026-01-31", "2026-02-30", "2024-02-29", "2026-01-31T10:00:00Z", "2026-01-31T10:00:00.1234567+02:00",
-         "2026/01/31", "20260131T101500Z", "1767225600", "Sat, 31 Jan 2026 10:00:00 GMT", "0001-01-02", "0001-01-01T00:00:00Z", "1767225600.5",
+         "2026/01/31", "20260131T101500Z", "1767225600", "Sat, 31 Jan 2026 10:00:00 GMT", "0001-01-02",
+         "0001-01-01T00:00:00Z", "1767225600.5",
          "9999-12-31T23:59:59Z", "a%b_c", "a*", "[a]", "a\nb", "a\n", "'\"\\", "😀"]
     ),
     st.text(alphabet="abAB5 .*-_é\n", max_size=5),
 )  # fmt: skip
 SCALARS = st.one_of(
-    st.none(), st.booleans(), st.integers(-3, 12), st.sampled_from([0.0, 1.0, 5.0, 5.5, -0.5, 1767225600, 1767225600000]),
+    st.none(), st.booleans(), st.integers(-3, 12),
+    st.sampled_from([0.0, 1.0, 5.0, 5.5, -0.5, 1767225600, 1767225600000]),
     TEXTS,
 )  # fmt: skip
 KEYS = st.sampled_from(["a", "b", "5", "Key"])
@@ -212,7 +214,9 @@ def test_boolean_groups_agree_on_random_values(rules_connection, data, values) -
     )  # fmt: skip
     group = st.recursive(
         leaf,
-        lambda inner: st.builds(lambda k, items: {k: items}, st.sampled_from(["and", "or", "not"]), st.lists(inner, max_size=3)),
+        lambda inner: st.builds(
+            lambda k, items: {k: items}, st.sampled_from(["and", "or", "not"]), st.lists(inner, max_size=3)
+        ),
         max_leaves=6,
     )  # fmt: skip
     assert_same(rules_connection, data.draw(st.lists(group, max_size=3)), documents_of(values))

@@ -536,3 +536,47 @@ FUNCTIONS: dict[str, Function] = {
 }
 """Functions whose arguments may come from the resource. ARM's names; those in snake case are the front end's
 own."""
+
+ARITY: dict[str, tuple[int, int]] = {
+    **dict.fromkeys(
+        [
+            "tolower",
+            "toupper",
+            "trim",
+            "length",
+            "empty",
+            "first",
+            "last",
+            "array",
+            "int",
+            "string",
+            "json",
+            "bool",
+        ],
+        (1, 1),
+    ),
+    **dict.fromkeys(
+        [
+            "split",
+            "startswith",
+            "endswith",
+            "indexof",
+            "lastindexof",
+            "contains",
+            "equals",
+            "add",
+            "sub",
+            "mul",
+            "div",
+        ],
+        (2, 2),
+    ),
+    **dict.fromkeys(
+        ["mod", "adddays", "take", "skip", "join", "range", "iprangecontains", "intersection"], (2, 2)
+    ),
+    "replace": (3, 3),
+    "concat": (1, 100),
+    "substring": (2, 3),
+    "padleft": (2, 3),
+}
+"""How many arguments a function takes, by lower-cased name: least and most."""

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from apps.rules.custodian.access import ACCESS_RESOURCES, cross_account
 from apps.rules.custodian.context import Context, Filter, only_keys
 from apps.rules.custodian.keys import key_value
+from apps.rules.custodian.network_groups import group_filter
 from apps.rules.custodian.security_groups import permission_filter
 from apps.rules.custodian.value_filter import VALUE_SETTINGS, compared, refuse_sources
 from apps.rules.errors import InvalidPolicy, Unsupported
@@ -56,7 +57,8 @@ def _exists(value: Value, at: str) -> Rule:
 def known_value(value: Value, evidence: tuple[Path, ...], what: str, at: str) -> Value:
     """The value where one of the places of evidence exists; otherwise the rule has no answer."""
     looked = disjunction(tuple(_exists(place, at) for place in evidence), at)
-    return Choice(looked, value, Func("custodian", "no-answer", (Const(what),)))
+    label = value.label if isinstance(value, Path) else ""
+    return Choice(looked, value, Func("custodian", "no-answer", (Const(what),)), label)
 
 
 _BUCKET_EVIDENCE = (
@@ -183,6 +185,8 @@ def _access_key(data: Filter, context: Context, at: str) -> Rule:
 FACT_FILTERS: dict[tuple[str, str], Reader] = {
     ("aws.security-group", "ingress"): permission_filter,
     ("aws.security-group", "egress"): permission_filter,
+    ("azure.networksecuritygroup", "ingress"): group_filter,
+    ("azure.networksecuritygroup", "egress"): group_filter,
     ("aws.s3", "check-public-block"): _public_block,
     ("aws.s3", "bucket-encryption"): _bucket_encryption,
     ("aws.s3", "global-grants"): _global_grants,
