@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django.contrib import admin
@@ -13,7 +14,7 @@ from unfold.decorators import display
 from apps.audit.models import Audit
 from apps.jobs.models import STATES, Job
 from apps.tenancy.admin_base import ReadOnlyDeskModelAdmin, name_actors
-from apps.tenancy.admin_display import STATUS_LABELS, age, shortened
+from apps.tenancy.admin_display import STATUS_LABELS, age, clamped, shortened
 from apps.tenancy.admin_lists import choice_filter
 
 
@@ -83,7 +84,8 @@ class AuditAdmin(ReadOnlyDeskModelAdmin):
 
     @display(description="Payload")
     def payload_(self, row: Audit) -> str:
-        return shortened(str(row.payload), shown=60)
+        shown = {name: value for name, value in row.payload.items() if name != "request_id"}
+        return clamped(json.dumps(shown, ensure_ascii=False) if shown else "")
 
     @display(description="Leaf hash")
     def leaf_(self, row: Audit) -> str:

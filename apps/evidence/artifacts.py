@@ -161,7 +161,7 @@ def _present(wanted: _Wanted) -> Artifact | None:
     except ArtifactMissing:
         return None
     same = wanted.differs(head) is None and head.get("ContentType") == wanted.media_type
-    return wanted.artifact(head) if same else None
+    return wanted.artifact(head) if same and head.get("VersionId") else None
 
 
 def _prove_upload(file: IO[bytes], wanted: _Wanted) -> None:

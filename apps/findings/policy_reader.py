@@ -80,7 +80,7 @@ def _draft(definition: Definition, parameters: Mapping[str, Any], at: str) -> Po
     return PolicyDraft(
         language=definition.language,
         provider_id=_provider_id(definition),
-        name=(compiled.title or compiled.name or definition.name or "unnamed")[:NAME_LIMIT],
+        name=_name(definition, compiled)[:NAME_LIMIT],
         provider=compiled.provider or _provider_of(definition.language),
         type=_type(compiled),
         effect=compiled.effect or None,
@@ -113,6 +113,13 @@ def _refused(
         parameters=dict(parameters),
         refusals=({"path": error.path, "reason": error.reason},),
     )
+
+
+def _name(definition: Definition, compiled: CompiledRule) -> str:
+    """Custodian's schema has no title; a pack may carry one in its metadata."""
+    title = _own_metadata(definition.document).get("title")
+    said = title if isinstance(title, str) else ""
+    return said or compiled.title or compiled.name or definition.name or "unnamed"
 
 
 def _provider_id(definition: Definition) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,18 +15,19 @@ from apps.core.db.fields import TransactionNow
 from apps.core.errors import NotFound
 from apps.core.states import transition
 from apps.evidence.keys import report_key
-from apps.evidence.store import Artifact, put_artifact
+from apps.evidence.store import put_artifact
 from apps.jobs.models import SUCCEEDED, Job
 from apps.jobs.running import JobHandle
 from apps.tenancy.models import Tenant
 
-from .bundle import MANIFEST, write_guide, write_manifest, zip_folder
-from .content import Content
+from .bundle import write_guide, write_manifest, zip_folder
+from .content import Content, Progress
 from .models import Report
 from .period import Period
 from .sections.section import utc
 from .settling import settle
 from .states import REPORT_MACHINE
+from .tables import BundleFile
 
 JOB_TYPE = "report.build"
 MEDIA_TYPE = "application/zip"
@@ -41,14 +43,23 @@ def build_report(handle: JobHandle) -> Mapping[str, Any]:
     settle(period.cut, handle)
     with tempfile.TemporaryDirectory(prefix="governance-report-") as folder:
         bundle = Path(folder) / bundle_name(report)
-        content, manifest_sha256 = write_bundle(bundle, period, head, handle.checkpoint)
+        written = write_bundle(bundle, period, head, handle.checkpoint)
         handle.checkpoint()
         artifact = put_artifact(report_key(report.pk, bundle.name), bundle, MEDIA_TYPE)
-    return _result(report, artifact, content, manifest_sha256)
+    return {"report": str(report.pk), "artifact": artifact.as_manifest(), **asdict(written)}
 
 
-def write_bundle(target: Path, period: Period, head: Mapping[str, Any], progress: Any) -> tuple[Content, str]:
-    """Write the bundle to `target`, its files beside it; returns what it holds and its manifest's SHA-256."""
+@dataclass(frozen=True)
+class Written:
+    """What a bundle holds: rows by section, its files, and the hash of the manifest that names them."""
+
+    counts: dict[str, int]
+    files: list[BundleFile]
+    manifest_sha256: str
+
+
+def write_bundle(target: Path, period: Period, head: Mapping[str, Any], progress: Progress) -> Written:
+    """Write the bundle to `target`; its files lie in a folder beside it."""
     folder = target.parent / "content"
     folder.mkdir()
     content = Content(folder, period, progress)
@@ -63,7 +74,7 @@ def write_bundle(target: Path, period: Period, head: Mapping[str, Any], progress
     files = [*content.files, *write_guide(folder, guide)]
     manifest = write_manifest(folder, head, files)
     zip_folder(folder, [*files, manifest], target)
-    return content, manifest.sha256
+    return Written(content.counts, files, manifest.sha256)
 
 
 def finish_report(job: Job) -> None:
@@ -119,13 +130,3 @@ def _begin(handle: JobHandle) -> tuple[Report, dict[str, Any]]:
             "cut": utc(period.cut),
             "generated_for": handle.requested_by,
         }
-
-
-def _result(report: Report, artifact: Artifact, content: Content, manifest_sha256: str) -> dict[str, Any]:
-    return {
-        "report": str(report.pk),
-        "artifact": artifact.as_manifest(),
-        "counts": content.counts,
-        "manifest_sha256": manifest_sha256,
-        MANIFEST: [file.as_manifest() for file in content.files],
-    }

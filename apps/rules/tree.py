@@ -128,11 +128,12 @@ class Path:
 
 @dataclass(frozen=True, slots=True)
 class Func:
-    """A function of a dialect over values."""
+    """A function of a dialect over values. `label` as in `Path`."""
 
     dialect: str
     name: str
     args: tuple[Value, ...]
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +183,7 @@ class Choice:
     test: Rule
     then: Value
     otherwise: Value
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)

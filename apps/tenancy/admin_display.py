@@ -37,10 +37,15 @@ def shortened(text: str | None, *, shown: int = SHOWN) -> str:
     if not text:
         return "–"
     if len(text) <= shown:
-        return format_html('<span title="{}">{}</span>', text, text)
+        return format_html('<span class="desk-short" title="{0}">{0}</span>', text)
     head = (shown - 1) // 2
     cut = f"{text[:head]}…{text[-(shown - 1 - head) :]}"
-    return format_html('<span title="{}">{}</span>', text, cut)
+    return format_html('<span class="desk-short" title="{}">{}</span>', text, cut)
+
+
+def clamped(text: str | None) -> str:
+    """Prose on at most two lines, whole in the title."""
+    return format_html('<span class="desk-clamped" title="{0}">{0}</span>', text) if text else "–"
 
 
 def age(moment: datetime | None) -> str:
@@ -48,6 +53,7 @@ def age(moment: datetime | None) -> str:
     if moment is None:
         return "–"
     text = timesince(moment, depth=1)
+    text = "just now" if text.startswith("0") else text
     return format_html('<time datetime="{0}" title="{0}">{1}</time>', moment.isoformat(), text)
 
 

@@ -54,7 +54,7 @@ class NewUserForm(forms.ModelForm):
     display_name = _text(required=False)
     email = forms.EmailField(widget=UnfoldAdminTextInputWidget(), required=False)
     role = _role()
-    password = forms.CharField(
+    first_password = forms.CharField(
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}), strip=False, max_length=1024
     )
     password_again = forms.CharField(
@@ -73,20 +73,23 @@ class NewUserForm(forms.ModelForm):
             raise forms.ValidationError(f"There is already a user {upn} here.")
         return upn
 
-    def clean_password(self) -> str:
-        password: str = self.cleaned_data["password"]
+    def clean_first_password(self) -> str:
+        password: str = self.cleaned_data["first_password"]
         validate_password(password)
         return password
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or self.cleaned_data
-        if data.get("password") and data.get("password_again") != data["password"]:
+        if data.get("first_password") and data.get("password_again") != data["first_password"]:
             self.add_error("password_again", "The two passwords differ.")
         return data
 
     def account(self) -> dict[str, Any]:
         """The arguments of `create_user`."""
-        return {n: self.cleaned_data[n] for n in ("upn", "display_name", "email", "role", "password")}
+        data = self.cleaned_data
+        return {n: data[n] for n in ("upn", "display_name", "email", "role")} | {
+            "password": data["first_password"]
+        }
 
 
 class TenantForm(forms.ModelForm):

@@ -63,8 +63,7 @@ class DatabaseWrapper(timescale_base.DatabaseWrapper):
             self.alias == "default"
             and not self._connecting
             and not self.in_atomic_block
-            and self.autocommit
-            and self.connection is not None
+            and (self.connection is None or self.autocommit)
             and context.current().tenant_id is not None
         ):
             raise ContextOutsideTransaction(

@@ -13,8 +13,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from governance.embedded import kept
 from governance.embedded.account import OURSELVES, Account
 
+LOG_LIMIT = 20 * 1024 * 1024  # bytes
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -143,6 +145,14 @@ class Process:
         """SIGKILL to what is left of its process group: the workers of a master that was killed."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
+
+
+def rotate_logs(folder: Path) -> None:
+    """Put logs over LOG_LIMIT aside, as `.log.1`; before anything writes to them."""
+    kept.make_folder(folder)
+    for log in folder.glob("*.log"):
+        if log.stat().st_size > LOG_LIMIT:
+            log.replace(log.with_suffix(".log.1"))
 
 
 def _tail(text: str, lines: int = 25) -> str:

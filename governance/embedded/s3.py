@@ -150,6 +150,17 @@ def make_buckets(endpoint: str, secrets: Mapping[str, str]) -> None:
         client.create_bucket(Bucket=addresses.STAGING_BUCKET)
 
 
+def _marker(var: Path) -> Path:
+    """Beside the data, so that it goes when they go."""
+    return var / "s3" / "buckets.json"
+
+
+def has_buckets(var: Path) -> bool:
+    """Whether an earlier start has made the buckets: asking the server costs a second of imports."""
+    return set(_APP_ACTIONS) <= kept.read(_marker(var)).keys()
+
+
 if __name__ == "__main__":
     _var = Path(sys.argv[1])
     make_buckets(f"http://{LOOPBACK}:{ports.read(_var)['s3']}", addresses.secrets_of(_var))
+    kept.write(_marker(_var), dict.fromkeys(_APP_ACTIONS, "made"), 0o644)

@@ -10,37 +10,20 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-from governance.embedded import addresses, kept, leftovers, ports, postgres, s3, state, valkey
+from governance.embedded import addresses, leftovers, ports, postgres, s3, state, valkey
 from governance.embedded.applications import Applications, product
 from governance.embedded.ports import LOOPBACK
-from governance.embedded.process import Failed, Process, Program
+from governance.embedded.process import Failed, Process, Program, rotate_logs
+from governance.embedded.watched import Watched
 
 PAUSE = 0.02  # seconds between two looks while starting
 WATCH = 0.2  # … and while all runs
-LONGEST_BACKOFF = 10.0
-STEADY = 30.0  # a process that lived so long starts again without a wait
-LOG_LIMIT = 20 * 1024 * 1024
 
 
 class Stopped(Exception):
     """We were asked to stop while still starting."""
-
-
-@dataclass
-class Watched:
-    """A process that is started again whenever it ends. `due`: when, on the monotonic clock."""
-
-    process: Process
-    failures: int = 0
-    due: float | None = None
-
-
-def backoff(failures: int) -> float:
-    """Seconds to wait before the next start: 0.2, 0.4, 0.8 … up to LONGEST_BACKOFF."""
-    return float(min(0.2 * 2 ** (failures - 1), LONGEST_BACKOFF))
 
 
 class Supervisor:
@@ -70,7 +53,8 @@ class Supervisor:
         lock = state.take(self.var)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._ask_to_stop)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the terminal that started us may close
+        # The terminal that started us may close. No SIG_IGN: our children would inherit it.
+        signal.signal(signal.SIGHUP, lambda number, frame: None)
         detail = ""
         try:
             self._tell()
@@ -93,7 +77,7 @@ class Supervisor:
 
     def _start(self) -> None:
         began = time.monotonic()
-        self._rotate_logs()
+        rotate_logs(self.var / "log")
         ended = leftovers.end(self._children_file)
         if ended:
             self._say(f"ended what an earlier run had left: {ended}")
@@ -104,8 +88,8 @@ class Supervisor:
 
         self._start_servers(port, secrets)
         migrate = self._step(applications.migrate)
-        buckets = self._buckets() if addresses.S3 not in self.external else None
-        self._wait(lambda: self._done(migrate) and self._ready("valkey"))
+        buckets = self._buckets()
+        self._wait(lambda: self._done(migrate) and self._ready("valkey") and self._ready("s3"))
         self._add(applications.web)
         self._wait(lambda: self._ready("web"))
         for program in applications.others:
@@ -140,7 +124,10 @@ class Supervisor:
         self._wait(lambda: self._ready("postgres"))
         postgres.prepare(port["postgres"], secrets)
 
-    def _buckets(self) -> Process:
+    def _buckets(self) -> Process | None:
+        """The step that makes S3's buckets, or None where they are made or not ours."""
+        if addresses.S3 in self.external or s3.has_buckets(self.var):
+            return None
         self._wait(lambda: self._ready("s3"))
         return self._step(
             Program(
@@ -214,10 +201,8 @@ class Supervisor:
             self._say(str(failure))
         if not ended:
             return
-        watched.failures = 1 if process.age > STEADY else watched.failures + 1
         process.stop()
-        wait = backoff(watched.failures)
-        watched.due = time.monotonic() + wait
+        wait = watched.put_off()
         self._say(
             f"{process.program.name} ended with {process.exit_code()}; starts again in {wait:.1f} s "
             f"(failure {watched.failures} in a row)"
@@ -231,8 +216,7 @@ class Supervisor:
                 postgres.clear_stale(self.var / "postgres" / "data")
             watched.process = Process(program)
         except (Failed, OSError) as error:
-            watched.failures += 1
-            watched.due = time.monotonic() + backoff(watched.failures)
+            watched.put_off()
             self._say(f"{program.name} can't be started: {error}")
             return
         watched.due = None
@@ -290,12 +274,6 @@ class Supervisor:
 
     def _say(self, text: str) -> None:
         print(time.strftime("%Y-%m-%d %H:%M:%S"), text, flush=True)
-
-    def _rotate_logs(self) -> None:
-        kept.make_folder(self.var / "log")
-        for log in (self.var / "log").glob("*.log"):
-            if log.stat().st_size > LOG_LIMIT:
-                log.replace(log.with_suffix(".log.1"))
 
 
 def main() -> int:

@@ -44,7 +44,7 @@ def program(root: Path, log: Path, port: int, environment: Mapping[str, str]) ->
 
 def answers(port: int, path: str = "/") -> bool:
     """Whether the page is served; a redirect to the sign-in page counts, an error does not."""
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=10)
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=3)
     try:
         connection.request("GET", path)
         return connection.getresponse().status < http.client.BAD_REQUEST

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from .admin import UNFOLD as UNFOLD
@@ -221,4 +220,9 @@ LOGGING = {
     },
 }
 
-DATA_DIR = Path(BASE_DIR / "var")
+# Read from the environment by servers.py; named here for those who read settings.
+EVIDENCE: dict[str, Any]
+JOB_LEASE_SECONDS: int
+
+# What is kept on this machine for convenience; nothing relies on it.
+DATA_DIR = BASE_DIR / "var"

@@ -1,13 +1,16 @@
 """The embedded default: what is unset in the environment comes from the servers under `var/`."""
 
-from governance.embedded.addresses import environment as embedded_environment
+from governance.embedded.addresses import complete, var_folder
 
 from .base import *  # noqa: F403
 from .base import BASE_DIR
 from .environment import Environment
 from .servers import server_settings
 
-environment = Environment(embedded_environment(BASE_DIR / "var"))
+DATA_DIR = var_folder(BASE_DIR)
+environment = Environment(complete(DATA_DIR))
+STATIC_ROOT = DATA_DIR / "static"
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 DEBUG = environment.flag("DEBUG", False)
 ALLOWED_HOSTS = environment.names("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
 globals().update(server_settings(environment, pool=environment.flag("DATABASE_POOL", False)))

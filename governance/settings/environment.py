@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import dj_database_url
@@ -12,27 +13,27 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 class Environment:
-    """The process's environment, with defaults for what is unset (none in production)."""
+    """Variables by name: the process's own, or those completed by the embedded default."""
 
-    def __init__(self, defaults: dict[str, str] | None = None) -> None:
-        self._defaults = defaults or {}
+    def __init__(self, variables: Mapping[str, str] = os.environ) -> None:
+        self._variables = variables
 
     def text(self, name: str, default: str | None = None) -> str:
-        value = os.environ.get(name) or self._defaults.get(name) or default
+        value = self._variables.get(name) or default
         if value is None:
             raise ImproperlyConfigured(f"The environment variable {name} is not set.")
         return value
 
     def flag(self, name: str, default: bool) -> bool:
-        value = os.environ.get(name, "").lower()
-        if value in ("", None):
+        value = self._variables.get(name, "").lower()
+        if not value:
             return default
         if value not in ("0", "1", "true", "false"):
             raise ImproperlyConfigured(f"{name} must be 1 or 0, not {value!r}.")
         return value in ("1", "true")
 
     def number(self, name: str, default: int) -> int:
-        value = os.environ.get(name, "")
+        value = self._variables.get(name, "")
         try:
             return int(value) if value else default
         except ValueError as error:

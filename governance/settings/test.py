@@ -1,13 +1,16 @@
 """The test suite: servers on free ports (tests/servers.py), the app role, cheap password hashes."""
 
-from governance.embedded.addresses import environment as embedded_environment
+from governance.embedded.addresses import complete, var_folder
 
 from .base import *  # noqa: F403
 from .base import BASE_DIR
 from .environment import Environment
 from .servers import server_settings
 
-environment = Environment(embedded_environment(BASE_DIR / "var"))
+DATA_DIR = var_folder(BASE_DIR)
+environment = Environment(complete(DATA_DIR))
+STATIC_ROOT = DATA_DIR / "static"
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 DEBUG = False
 ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost"]
 globals().update(server_settings(environment, pool=False))

@@ -7,8 +7,8 @@
   const rows = () => Array.from(document.querySelectorAll("#result_list tr.data-row"));
 
   function typing(target) {
-    return target.isContentEditable || /^(input|textarea|select|button|a)$/i.test(target.tagName)
-      && !/^(checkbox|radio)$/i.test(target.type || "");
+    const field = /^(input|textarea|select)$/i.test(target.tagName);
+    return target.isContentEditable || (field && !/^(checkbox|radio)$/i.test(target.type || ""));
   }
 
   function moveTo(next) {
@@ -28,7 +28,7 @@
   function onRow(key, row) {
     if (key === "x") return row.querySelector("input.action-select");
     if (key === "o") return row.querySelector("td.cursor-pointer");
-    if (key === "Enter") return row.querySelector("th a, td a");
+    if (key === "Enter") return /^(a|button)$/i.test(document.activeElement.tagName) ? null : row.querySelector("th a, td a");
     return row.querySelector(`a[data-key="${CSS.escape(key)}"]`);
   }
 

@@ -71,7 +71,9 @@ MakeExceptions = Callable[..., list[PolicyException]]
 def make_exceptions(users: dict[Role, User]) -> MakeExceptions:
     """`make_exceptions(3)`: pending ones for a policy on a resource; `by=` who asks, the operator unless said."""
 
-    def make(count: int, *, by: Role = Role.OPERATOR, start: int = 0, **options: Any) -> list[PolicyException]:
+    def make(
+        count: int, *, by: Role = Role.OPERATOR, start: int = 0, **options: Any
+    ) -> list[PolicyException]:
         made = []
         with acting_as(users[by]):
             for number in range(start, start + count):

@@ -21,9 +21,7 @@ from .conftest import QUEUE, decide_url, make_case, sign_in
 pytestmark = pytest.mark.django_db
 
 MANAGED = ["/admin/tenancy/user/", "/admin/tenancy/apitoken/", "/admin/tenancy/tenant/"]
-LISTS = [
-    f"/admin/{model._meta.app_label}/{model._meta.model_name}/" for model in django_admin.site._registry
-]
+LISTS = [f"/admin/{model._meta.app_label}/{model._meta.model_name}/" for model in django_admin.site._registry]
 
 
 def test_signed_out_people_come_back_to_where_they_wanted_to_go(tenant, users, make_exceptions):
@@ -79,7 +77,11 @@ def test_a_foreign_tenants_exception_is_not_there(tenant, approver, other_tenant
     with acting_as(other_users[Role.OPERATOR]):
         policy, resource = make_case(0)
         foreign = PolicyException(
-            policy=policy, resource=resource, reason="x", status="pending", created_by=other_users[Role.OPERATOR]
+            policy=policy,
+            resource=resource,
+            reason="x",
+            status="pending",
+            created_by=other_users[Role.OPERATOR],
         )
         foreign.save()
     response = approver.get(f"{QUEUE}{foreign.pk}/{page}", follow=True)

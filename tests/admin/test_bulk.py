@@ -20,7 +20,9 @@ from .conftest import QUEUE, decide_url, make_case, reread, shown_form
 pytestmark = pytest.mark.django_db
 
 
-def confirmation(client: Client, exceptions: list[PolicyException], action: str = "approve_selected", **more: Any):
+def confirmation(
+    client: Client, exceptions: list[PolicyException], action: str = "approve_selected", **more: Any
+):
     data = {"action": action, "index": "0", ACTION_CHECKBOX_NAME: [str(e.pk) for e in exceptions], **more}
     return client.post(QUEUE + more.pop("query", ""), {k: v for k, v in data.items() if k != "query"})
 
@@ -82,7 +84,9 @@ def test_own_request_smuggled_into_the_confirmation_is_refused(approver, users, 
     assert statuses(theirs + own, users[Role.APPROVER]) == ["approved", "pending"]
 
 
-def test_a_row_that_changed_or_was_decided_is_skipped_and_the_others_are_not(approver, users, make_exceptions):
+def test_a_row_that_changed_or_was_decided_is_skipped_and_the_others_are_not(
+    approver, users, make_exceptions
+):
     exceptions = make_exceptions(3)
     page = confirmation(approver, exceptions)
     with acting_as(users[Role.ADMIN]):
@@ -119,7 +123,12 @@ def test_select_all_matching_takes_what_the_filter_shows(approver, users, make_e
     low, high = make_exceptions(2, severity="low"), make_exceptions(2, start=2, severity="high")
     page = approver.post(
         f"{QUEUE}?risk=high",
-        {"action": "approve_selected", "index": "0", "select_across": "1", ACTION_CHECKBOX_NAME: [str(high[0].pk)]},
+        {
+            "action": "approve_selected",
+            "index": "0",
+            "select_across": "1",
+            ACTION_CHECKBOX_NAME: [str(high[0].pk)],
+        },
     )
     assert {row.pk for row in page.context["rows"]} == {e.pk for e in high}
     confirm(approver, page)

@@ -269,6 +269,11 @@ def test_csv_without_a_needed_column_is_refused_by_its_name() -> None:
     assert refusals("id,provider,name\n1,aws,x\n", "csv")[0].field == "type"
 
 
+def test_csv_with_a_column_twice_is_refused_by_its_name() -> None:
+    (refusal,) = refusals("id,provider,type,Name,name\n1,aws,x,a,b\n")
+    assert (refusal.line, refusal.field) == (1, "name")
+
+
 def test_a_quote_that_never_closes_is_refused_where_it_begins() -> None:
     rows = "vol-1,aws,aws.ebs,x\n" * 20_000
     first = next(iter(refusals('id,provider,type,name\nvol-0,aws,aws.ebs,"x\n' + rows, "csv")))

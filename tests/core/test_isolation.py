@@ -30,7 +30,6 @@ ROWS: dict[str, dict[str, Any]] = {
         "expires_at": "now",
     },
     "idempotency_keys": {"id": "uuid:key", "user_id": "uuid:user", "key": "k", "request_sha256": "x"},
-    "idempotency_keys": {"id": "uuid:key", "user_id": "uuid:user", "key": "k", "request_sha256": "x"},
     "jobs": {"id": "uuid:job", "type": "t", "queue": "jobs", "idempotency_key": "k"},
     "audits": {"id": "uuid:audit", "actor": "system:test", "action": "a.b.c"},
     "resources": {"id": "{t}-resource", "provider": "aws", "type": "aws.s3", "name": "n"},

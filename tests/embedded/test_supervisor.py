@@ -15,7 +15,7 @@ import redis
 from botocore.exceptions import BotoCoreError, ClientError
 
 from governance.embedded import __main__ as control
-from governance.embedded import addresses, leftovers, ports, state, supervisor
+from governance.embedded import addresses, leftovers, ports, state, watched
 from tests.embedded.conftest import Desk
 from tests.servers import new_folder
 
@@ -177,6 +177,6 @@ def test_held_port_is_chosen_anew_and_a_free_one_stays(tmp_path: Path) -> None:
 
 
 def test_backoff_doubles_up_to_its_limit() -> None:
-    waits = [supervisor.backoff(failures) for failures in range(1, 10)]
+    waits = [watched.backoff(failures) for failures in range(1, 10)]
     assert waits[:4] == [0.2, 0.4, 0.8, 1.6]
-    assert waits[-1] == supervisor.LONGEST_BACKOFF
+    assert waits[-1] == watched.LONGEST_BACKOFF

@@ -22,6 +22,8 @@ from c7n.resources.ebs import SnapshotAge
 from c7n.resources.ec2 import InstanceAgeFilter, StateTransitionAge, UpTimeFilter
 from c7n.resources.vpc import IPPermission, IPPermissionEgress
 from c7n.tags import TagActionFilter, TagCountFilter
+from c7n.utils import format_string_values
+from c7n.varfmt import VarFormat
 
 from apps.rules.errors import EvaluationError
 from apps.rules.evaluate import Resource, evaluate
@@ -123,6 +125,9 @@ def _context() -> SimpleNamespace:
 def by_c7n(filters: list[Any], documents: Sequence[str], now: datetime = NOW) -> list[str]:
     """The outcome of c7n's own filters for each document; "error" where c7n raises."""
     outcomes = []
+    filters = format_string_values(
+        filters, formatter=VarFormat().format, account_id=ACCOUNT, region="us-east-1", partition="aws"
+    )
     with time_machine.travel(now, tick=False):
         for document in documents:
             row = _as_stored_floats(document) | {"c7n:_id": "1"}

@@ -64,10 +64,7 @@ class ImportCommand(TenantCommand):
             ]
 
     def describe(self, result: Mapping[str, Any]) -> str:
-        lines = [
-            f"line {r['line'] if r['line'] is not None else '-'}: {r['field'] + ': ' if r['field'] else ''}{r['reason']}"
-            for r in result.get("refusals", [])
-        ]
+        lines = [_refusal_line(refusal) for refusal in result.get("refusals", [])]
         if "read" in result:
             lines.append(
                 f"read {result['read']}, written {result['written']}, unchanged {result['unchanged']}, "
@@ -78,3 +75,9 @@ class ImportCommand(TenantCommand):
         if result.get("error"):
             lines.append(f"failed: {result['error']}")
         return "\n".join(lines) or super().describe(result)
+
+
+def _refusal_line(refusal: Mapping[str, Any]) -> str:
+    line = refusal["line"] if refusal["line"] is not None else "-"
+    field = f"{refusal['field']}: " if refusal["field"] else ""
+    return f"line {line}: {field}{refusal['reason']}"

@@ -48,7 +48,8 @@ def read(given: Input, format: str | None = None) -> Iterator[ResourceRecord | R
     """Records and refusals of a file or a binary stream, plain or gzip, in the file's order.
 
     `format` is a name in FORMATS (KeyError on another), or None to tell it from the first bytes. A file that
-    can't be read at all gives one refusal with line 1.
+    can't be read at all gives one refusal with line 1. A path is opened when the first item is asked for: a
+    missing one raises OSError then.
     """
     reader = FORMATS[format] if format else None
     return _read(given, reader)

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from apps.connectors.files.aws_config_documents import CONFIG_TYPES, service_document
+from apps.connectors.files.aws_config_documents import service_document
+from apps.connectors.files.aws_config_types import CONFIG_TYPES
 from apps.connectors.files.elements import array_elements
 from apps.connectors.files.row import Row, build, converted, object_or_empty, required_text
 from apps.connectors.files.source import ByteStream

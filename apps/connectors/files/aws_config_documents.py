@@ -4,50 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from apps.connectors.files.aws_config_types import CONFIG_TYPES
 from apps.connectors.files.strict_json import parse_object
 from apps.connectors.records import Rejected
 
 Document = dict[str, Any]
-
-# Config's resource type → the name under which the policy languages know the resource.
-CONFIG_TYPES = {
-    "AWS::ACM::Certificate": "aws.acm-certificate",
-    "AWS::AutoScaling::AutoScalingGroup": "aws.asg",
-    "AWS::CloudFormation::Stack": "aws.cfn",
-    "AWS::CloudFront::Distribution": "aws.distribution",
-    "AWS::CloudTrail::Trail": "aws.cloudtrail",
-    "AWS::CloudWatch::Alarm": "aws.alarm",
-    "AWS::DynamoDB::Table": "aws.dynamodb-table",
-    "AWS::EC2::EIP": "aws.elastic-ip",
-    "AWS::EC2::FlowLog": "aws.flow-log",
-    "AWS::EC2::Instance": "aws.ec2",
-    "AWS::EC2::InternetGateway": "aws.internet-gateway",
-    "AWS::EC2::NatGateway": "aws.nat-gateway",
-    "AWS::EC2::NetworkAcl": "aws.network-acl",
-    "AWS::EC2::NetworkInterface": "aws.eni",
-    "AWS::EC2::RouteTable": "aws.route-table",
-    "AWS::EC2::SecurityGroup": "aws.security-group",
-    "AWS::EC2::Subnet": "aws.subnet",
-    "AWS::EC2::VPC": "aws.vpc",
-    "AWS::EC2::VPCEndpoint": "aws.vpc-endpoint",
-    "AWS::EC2::Volume": "aws.ebs",
-    "AWS::ElasticLoadBalancing::LoadBalancer": "aws.elb",
-    "AWS::ElasticLoadBalancingV2::LoadBalancer": "aws.app-elb",
-    "AWS::IAM::Group": "aws.iam-group",
-    "AWS::IAM::Policy": "aws.iam-policy",
-    "AWS::IAM::Role": "aws.iam-role",
-    "AWS::IAM::User": "aws.iam-user",
-    "AWS::KMS::Key": "aws.kms-key",
-    "AWS::Lambda::Function": "aws.lambda",
-    "AWS::RDS::DBCluster": "aws.rds-cluster",
-    "AWS::RDS::DBInstance": "aws.rds",
-    "AWS::RDS::DBSnapshot": "aws.rds-snapshot",
-    "AWS::Redshift::Cluster": "aws.redshift",
-    "AWS::S3::Bucket": "aws.s3",
-    "AWS::SNS::Topic": "aws.sns",
-    "AWS::SQS::Queue": "aws.sqs",
-    "AWS::SecretsManager::Secret": "aws.secrets-manager",
-}
 
 # Objects whose keys are a user's own words.
 _FREE_KEYS = frozenset({"variables", "tags", "labels", "dimensions"})

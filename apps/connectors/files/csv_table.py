@@ -34,13 +34,24 @@ def read_csv(stream: ByteStream) -> Iterator[ResourceRecord | Refusal]:
             yield cells
         elif header is None:
             header = [cell.strip() for cell in cells]
-            missing = [name for name in _REQUIRED if name not in map(str.lower, header)]
-            if missing:
-                yield Refusal(line, missing[0], f"the header has no column {', '.join(missing)}")
+            try:
+                _check_header(header)
+            except Rejected as rejected:
+                yield Refusal(line, rejected.field, rejected.reason)
                 return
         else:
             yield _record(header, cells, line)
     yield from source.take_refused()
+
+
+def _check_header(header: Cells) -> None:
+    names = [cell if cell.lower().startswith(_TAG_PREFIX) else cell.lower() for cell in header]
+    for name in _REQUIRED:
+        if name not in names:
+            raise Rejected(name, f"the header has no column called {name}")
+    for index, name in enumerate(names):
+        if name and name in names[:index]:
+            raise Rejected(name, f"the header has two columns called {name}")
 
 
 class _TextLines:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+from apps.connectors.bounds import GZIP_FREE_BYTES, MAX_GZIP_RATIO
 from apps.connectors.records import Rejected
 
 HEAD_BYTES = 64 * 1024
@@ -44,8 +45,7 @@ class Source:
     def __init__(self, raw: IO[bytes]) -> None:
         head, read = _take_head(raw.read)
         if head.startswith(_GZIP_MAGIC):
-            packed = io.BufferedReader(_Chained(head, read), _BUFFER_BYTES)
-            head, read = _take_head(_unpacked(packed))
+            head, read = _take_head(_unpacked(_Chained(head, read)))
         self.head = head.removeprefix(_UTF8_MARK)
         self.stream: ByteStream = io.BufferedReader(_Chained(self.head, read), _BUFFER_BYTES)
 
@@ -71,36 +71,62 @@ def open_source(given: Input) -> Iterator[Source]:
 
 
 class _Chained(io.RawIOBase):
-    """The bytes already read, then the rest."""
+    """The bytes already read, then the rest. Reads are filled up; a break waits for the bytes before it."""
 
     def __init__(self, head: bytes, read: _Read) -> None:
         self._head = head
         self._read = read
+        self._broken: BrokenSource | None = None
+        self.given = 0  # bytes so far
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer).cast("B")
+        filled = 0
+        while filled < len(view):
+            data = self._next(len(view) - filled, waiting=filled > 0)
+            if not data:
+                break
+            view[filled : filled + len(data)] = data
+            filled += len(data)
+        self.given += filled
+        return filled
+
+    def _next(self, size: int, *, waiting: bool) -> bytes:
+        """Up to `size` bytes. A break is raised at once, or at the next call where bytes are `waiting`."""
         if self._head:
-            data, self._head = self._head[: len(view)], self._head[len(view) :]
-        else:
-            data = self._read(len(view))
-        view[: len(data)] = data
-        return len(data)
+            data, self._head = self._head[:size], self._head[size:]
+            return data
+        if self._broken is None:
+            try:
+                return self._read(size)
+            except BrokenSource as broken:
+                self._broken = broken
+        if waiting:
+            return b""
+        raise self._broken
 
 
-def _unpacked(packed: Any) -> _Read:
+def _unpacked(packed: _Chained) -> _Read:
     """Reads of a gzip's content. `read1` and not `read`: a break must not swallow the bytes before it."""
-    unzip = gzip.GzipFile(fileobj=packed)
+    buffered: Any = io.BufferedReader(packed, _BUFFER_BYTES)
+    unzip = gzip.GzipFile(fileobj=buffered)
+    unpacked = 0
 
     def read(size: int) -> bytes:
+        nonlocal unpacked
+        if unpacked > max(GZIP_FREE_BYTES, packed.given * MAX_GZIP_RATIO):
+            raise BrokenSource(f"the gzip data unpacks to more than {MAX_GZIP_RATIO} times its size")
         try:
-            return unzip.read1(size)
+            data = unzip.read1(size)
         except EOFError:
             raise BrokenSource("the gzip data ends before its end mark: the file was cut short") from None
         except (gzip.BadGzipFile, zlib.error) as error:
             raise BrokenSource(f"the gzip data is damaged: {error}") from None
+        unpacked += len(data)
+        return data
 
     return read
 

@@ -150,7 +150,7 @@ def address(dice: Dice, owner: Owner) -> Row:
         "creationTimestamp": dice.moment(2, 600),
         "labels": labels(dice, owner),
     }
-    return _compute(dice, owner, "gcp.compute-address", "addresses", document, "region")
+    return _compute(dice, owner, "gcp.loadbalancer-address", "addresses", document, "region")
 
 
 COMPUTE: tuple[Builder, ...] = (instance, disk, firewall, instance, subnet, snapshot, address)

@@ -109,7 +109,12 @@ def _fill_tenant(demo: DemoTenant, say: Say) -> None:
 def _last_month(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Most of today's resources, some of them without the tags that somebody has given them since."""
     earlier = rows[: int(len(rows) * 0.8)]
-    return [{**row, "tags": {}} if number % 9 == 0 else row for number, row in enumerate(earlier)]
+    return [_untagged(row) if number % 9 == 0 else row for number, row in enumerate(earlier)]
+
+
+def _untagged(row: dict[str, Any]) -> dict[str, Any]:
+    document = {k: v for k, v in row["properties"].items() if k not in ("Tags", "TagSet", "labels", "tags")}
+    return {**row, "tags": {}, "properties": document}
 
 
 def _there(manager: Any) -> bool:

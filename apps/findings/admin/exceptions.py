@@ -16,9 +16,10 @@ from django.urls import URLPattern, path, reverse
 from unfold.decorators import action, display
 from unfold.sections import TemplateSection
 
-from apps.catalog.models import PROVIDERS, Resource
+from apps.catalog.models import Resource
+from apps.core.filters import StartsWith
 from apps.tenancy.admin_base import ReadOnlyDeskModelAdmin
-from apps.tenancy.admin_display import STATUS_LABELS, age, shortened, until
+from apps.tenancy.admin_display import STATUS_LABELS, age, clamped, shortened, until
 from apps.tenancy.admin_lists import choice_filter
 from apps.tenancy.roles import Permission
 
@@ -44,7 +45,7 @@ class ImpactSection(TemplateSection):
 class PolicyExceptionAdmin(ReadOnlyDeskModelAdmin):
     """Looked at by whoever may see the admin, decided on by whoever holds DECIDE and did not ask."""
 
-    list_display = ("request_", "target", "requester", "why", "impact", "expiry", "waiting", "decide_")
+    list_display = ("request_", "why", "requester", "impact", "expiry", "waiting", "decide_")
     list_display_links = ("request_",)
     list_filter = (choice_filter("status", EXCEPTION_STATES), RiskFilter, AskedByFilter)
     list_select_related = ("policy", "resource", "created_by", "decided_by")
@@ -52,13 +53,11 @@ class PolicyExceptionAdmin(ReadOnlyDeskModelAdmin):
     list_before_template = "admin/desk/queue_hint.html"
     change_form_outer_before_template = "admin/desk/exception_head.html"
     search_fields = ("id", "policy_id")
-    search_help_text = "Exception, policy or resource id; a resource by its whole cloud id"
+    search_help_text = "Exception, policy or resource id; how a cloud id begins"
     actions = ("approve_selected", "reject_selected")
     fields = (
-        "status", "policy", "resource", "native_id", "selector", "reason", "created_by", "created_at",
-        "expires_at", "decided_by", "decided_at", "decision_reason", "subject_sha256",
+        "status", "decided_by", "decided_at", "decision_reason",
     )  # fmt: skip
-    readonly_fields = ("native_id",)
 
     class Media:
         js = ("admin_desk/queue.js",)
@@ -75,7 +74,7 @@ class PolicyExceptionAdmin(ReadOnlyDeskModelAdmin):
         return queue_order(request.user.pk)
 
     def search_condition(self, request: HttpRequest, term: str) -> Q:
-        resources = Resource.objects.filter(Q(pk=term) | Q(provider__in=PROVIDERS, native_id=term))
+        resources = Resource.objects.filter(Q(pk=term) | Q(StartsWith("native_id", term)))
         found = list(resources.values_list("pk", flat=True)[:MATCHING_RESOURCES])
         return super().search_condition(request, term) | Q(resource_id__in=found)
 
@@ -91,11 +90,9 @@ class PolicyExceptionAdmin(ReadOnlyDeskModelAdmin):
 
     @display(description="Exception for")
     def request_(self, row: Any) -> str:
-        return render_to_string("admin/desk/cell_request.html", {"row": row, "risk": RISKS[row.risk]})
-
-    @display(description="Resource")
-    def target(self, row: Any) -> str:
-        return shortened(row.resource.display_id) if row.resource else "every resource"
+        where = shortened(row.resource.display_id, shown=34) if row.resource else "every resource"
+        cell = {"row": row, "risk": RISKS[row.risk], "where": where}
+        return render_to_string("admin/desk/cell_request.html", cell)
 
     @display(description="Asked by")
     def requester(self, row: Any) -> str:
@@ -103,7 +100,7 @@ class PolicyExceptionAdmin(ReadOnlyDeskModelAdmin):
 
     @display(description="Reason")
     def why(self, row: Any) -> str:
-        return shortened(row.reason)
+        return clamped(row.reason)
 
     @display(description="Impact")
     def impact(self, row: Any) -> str:
@@ -120,10 +117,6 @@ class PolicyExceptionAdmin(ReadOnlyDeskModelAdmin):
     @display(description="Decision")
     def decide_(self, row: Any) -> str:
         return render_to_string("admin/desk/cell_decide.html", {"row": row, "label": STATUS_LABELS})
-
-    @display(description="Resource's cloud id")
-    def native_id(self, row: Any) -> str:
-        return row.resource.display_id if row.resource else "–"
 
     # --- deciding -------------------------------------------------------------------------------------
     @action(description="Approve selected exceptions", permissions=["decide"])

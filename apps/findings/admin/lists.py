@@ -9,9 +9,10 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from unfold.decorators import display
 
-from apps.catalog.models import PROVIDERS, SEVERITIES, Resource
+from apps.catalog.models import SEVERITIES, Resource
+from apps.core.filters import StartsWith
 from apps.tenancy.admin_base import ReadOnlyDeskModelAdmin
-from apps.tenancy.admin_display import SEVERITY_LABELS, STATUS_LABELS, age, shortened
+from apps.tenancy.admin_display import SEVERITY_LABELS, STATUS_LABELS, age, clamped, shortened
 from apps.tenancy.admin_lists import choice_filter
 
 from ..expressions import effective_status
@@ -23,13 +24,13 @@ MATCHING_RESOURCES = 100
 
 @admin.register(Violation)
 class ViolationAdmin(ReadOnlyDeskModelAdmin):
-    list_display = ("severity_", "rule", "on_resource", "why", "state", "last_seen")
+    list_display = ("severity_", "rule", "on_resource", "why", "state", "seen")
     list_display_links = ("rule",)
     list_filter = (choice_filter("severity", tuple(reversed(SEVERITIES))), ShownStatusFilter)
     list_select_related = ("policy", "resource")
     ordering = ("-severity_rank", "-last_seen", "-id")
     search_fields = ("id", "policy_id", "resource_id")
-    search_help_text = "Violation, policy or resource id; a resource by its whole cloud id"
+    search_help_text = "Violation, policy or resource id; how a cloud id begins"
     fields = (
         "policy", "resource", "severity", "reason", "status", "suppressed_until", "exception_id",
         "first_seen", "last_seen", "fixed_at", "policy_version", "source",
@@ -40,7 +41,7 @@ class ViolationAdmin(ReadOnlyDeskModelAdmin):
         return rows
 
     def search_condition(self, request: HttpRequest, term: str) -> Q:
-        resources = Resource.objects.filter(provider__in=PROVIDERS, native_id=term)
+        resources = Resource.objects.filter(StartsWith("native_id", term))
         found = list(resources.values_list("pk", flat=True)[:MATCHING_RESOURCES])
         return super().search_condition(request, term) | Q(resource_id__in=found)
 
@@ -50,7 +51,7 @@ class ViolationAdmin(ReadOnlyDeskModelAdmin):
 
     @display(description="Policy")
     def rule(self, row: Violation) -> str:
-        return shortened(row.policy.name if row.policy else "(policy was removed)")
+        return clamped(row.policy.name if row.policy else "(policy was removed)")
 
     @display(description="Resource")
     def on_resource(self, row: Violation) -> str:
@@ -58,7 +59,11 @@ class ViolationAdmin(ReadOnlyDeskModelAdmin):
 
     @display(description="Reason")
     def why(self, row: Violation) -> str:
-        return shortened(row.reason)
+        return clamped(row.reason)
+
+    @display(description="Last seen")
+    def seen(self, row: Violation) -> str:
+        return age(row.last_seen)
 
     @display(description="Status", label=STATUS_LABELS | {"excepted": "info"})
     def state(self, row: Any) -> str:

@@ -34,6 +34,7 @@ def queue_order(user_id: uuid.UUID | None) -> list[Any]:
         ).asc(),
         F("risk").desc(),
         Case(When(PENDING, then=F("created_at"))).asc(nulls_last=True),
+        Case(When(PENDING, then=F("id"))).asc(nulls_last=True),
         F("created_at").desc(),
         F("id").desc(),
     ]

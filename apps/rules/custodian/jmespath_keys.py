@@ -36,17 +36,9 @@ LONGEST_EXPRESSION = 2_000
 MOST_NODES = 1_500
 """Nodes of one expression's value, those of a part that is used twice counted twice."""
 
-CALLABLE = frozenset(FUNCTIONS) - {
-    "field",
-    "index",
-    "slice",
-    "members",
-    "array",
-    "object",
-    "or-null",
-    "array-only",
-    "unreadable",
-}
+LAST_POSITION = 2**31 - 2
+
+CALLABLE = frozenset(FUNCTIONS)
 """Functions that an expression may call; `map` is one more."""
 
 _ARITY = {
@@ -110,15 +102,22 @@ class _Translation:
         return Func("custodian", "field", (current, Const(node["value"])))
 
     def _index(self, node: Ast, current: Value) -> Value:
+        self._check_position(node["value"])
         if isinstance(current, Path):
             return Path(current.root, (*current.steps, Index(node["value"])), self._label(current))
         return Func("custodian", "index", (current, Const(node["value"])))
+
+    def _check_position(self, position: object) -> None:
+        if isinstance(position, int) and abs(position) > LAST_POSITION:
+            raise Unsupported(self._at, "an index in a JMESPath key is out of range")
 
     def _label(self, current: Path) -> str:
         return "" if isinstance(current.root, Element) else self._source
 
     def _slice(self, node: Ast, current: Value) -> Value:
         bounds: list[Json] = list(node["children"])
+        for bound in bounds:
+            self._check_position(bound)
         if bounds[2] == 0:
             raise Unsupported(self._at, "a slice in a JMESPath key has a step of 0")
         return Func("custodian", "slice", (current, Const(bounds)))

@@ -29,7 +29,7 @@ def key_value(key: object, context: Context, at: str, transforms: object = None)
     if _PLAIN.fullmatch(key):
         return named
     there = Compare("custodian", "exists", named, Const(MISSING), at)
-    return Choice(there, named, searched(key, context, at))
+    return Choice(there, named, searched(key, context, at), key)
 
 
 def searched(key: str, context: Context, at: str) -> Value:
@@ -37,7 +37,8 @@ def searched(key: str, context: Context, at: str) -> Value:
     try:
         return expression(key, context.start, at=at, fresh=context.binding)
     except NoExpression:
-        return Func("custodian", "unreadable", (Const(key),))
+        told = f"{key[:100]} is no JMESPath expression, and no key of the resource"
+        return Func("custodian", "no-answer", (Const(told),))
 
 
 def _tag(key: str, context: Context, at: str, transforms: object) -> Value:

@@ -17,9 +17,10 @@ from apps.rules.errors import InvalidPolicy
 
 LARGEST_DOCUMENT = 20 * 1024 * 1024
 DEEPEST = 100
-MOST_NODES = 500_000
+MOST_NODES = 250_000
 """Nodes of a document, those repeated by reference counted each time."""
 MOST_ALIASES = 10_000
+_PLAIN_COLLECTIONS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 
 _FastLoader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -57,9 +58,8 @@ def load_yaml(source: bytes) -> Any:
 
 def _check_events(written: str) -> None:
     """Bounds that hold before anything is composed."""
-    depth = nodes = aliases = documents = 0
-    for event in yaml.parse(written, Loader=_Loader):
-        nodes += 1
+    depth = aliases = documents = 0
+    for nodes, event in enumerate(yaml.parse(written, Loader=_Loader), start=1):
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
@@ -95,6 +95,8 @@ class _Builder:
             raise InvalidPolicy(_place(node.start_mark), f"references repeat more than {MOST_NODES} values")
         if depth > DEEPEST:
             raise InvalidPolicy(_place(node.start_mark), "a reference leads back to itself, or too deep")
+        if isinstance(node, yaml.CollectionNode) and node.tag not in _PLAIN_COLLECTIONS:
+            raise InvalidPolicy(_place(node.start_mark), f"the tag {node.tag[:100]} is not supported")
         if isinstance(node, yaml.MappingNode):
             return self._object(node, depth)
         if isinstance(node, yaml.SequenceNode):

@@ -14,7 +14,7 @@ from typing import Any
 from apps.rules.custodian.equality import equal, equal_sql, exact, is_number, known
 from apps.rules.custodian.fragments import by_kind, once, string_of
 from apps.rules.dialect import Operator, SqlScope
-from apps.rules.sql.fragment import FALSE, Sql, any_of, integer, jsonb, sql, text
+from apps.rules.sql.fragment import FALSE, Sql, any_of, integer, jsonb, number, sql, text
 from apps.rules.sql.values import NotConstant, SqlValue, Truth
 from apps.rules.tree import Json, JsonOrMissing
 
@@ -102,12 +102,12 @@ def _mod(left: JsonOrMissing, right: JsonOrMissing) -> bool:
 
 def _mod_sql(left: SqlValue, right: SqlValue, scope: SqlScope) -> Truth:
     constant = known(right.constant)  # type: ignore[arg-type]
-    divisor = integer(constant)  # type: ignore[arg-type]
+    divisor = number(constant)  # type: ignore[arg-type]
 
     def build(x: Sql) -> Sql:
-        number = sql("mod(({} #>> array[]::text[])::numeric, {}) <> 0", x, divisor)
+        of_number = sql("mod(({} #>> array[]::text[])::numeric, {}) <> 0", x, divisor)
         true = FALSE if abs(constant) == 1 else equal_exactly(x, True)  # type: ignore[arg-type]
-        return by_kind(x, {"number": number, "boolean": true}, FALSE)
+        return by_kind(x, {"number": of_number, "boolean": true}, FALSE)
 
     return Truth(once(left, scope, build))
 

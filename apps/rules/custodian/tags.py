@@ -1,8 +1,9 @@
 """Tags: `tag:NAME` keys, and how many tags a resource has.
 
 Source: c7n 0.9.53 `BaseValueFilter.get_resource_value`: the document's `Tags` (a list of Key and Value), or
-else its `labels`, or else its `tags`. Where the document has none of these as it should be, the inventory's
-own column of tags is read: c7n at that point would have asked the cloud for them.
+else its `labels`, or else its `tags`. Tags of another shape, which c7n would have normalised when it fetched
+them, are read as they are where that is an object; and where the document has none at all, the inventory's own
+column of tags is read.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ TRANSFORMS: dict[str, tuple[Callable[[str], str], str]] = {
 def tag_value(name: str, transforms: tuple[str, ...] = (), label: str = "") -> Func:
     """The value of a tag of the resource, whichever way its cloud keeps tags."""
     wanted: list[Json] = [name, *transforms]
-    return Func("custodian", "tag", (*tag_places(label or f"tag:{name}"), Const(wanted)))
+    return Func(
+        "custodian", "tag", (*tag_places(label or f"tag:{name}"), Const(wanted)), label or f"tag:{name}"
+    )
 
 
 def tag_places(label: str) -> tuple[Path, Path, Path, Path]:
@@ -49,14 +52,14 @@ def _pairs(args: Sequence[JsonOrMissing]) -> list[tuple[str, JsonOrMissing]]:
     if isinstance(listed, list):
         named = [each for each in listed if isinstance(each, dict) and isinstance(each.get("Key"), str)]
         return [(each["Key"], each.get("Value", MISSING)) for each in named]  # type: ignore[misc]
-    for holder in holders:
+    for holder in (listed, *holders):
         if isinstance(holder, dict):
             return list(holder.items())
     return []
 
 
 def _tag(args: Sequence[JsonOrMissing]) -> JsonOrMissing:
-    name, *transforms = args[4]  # type: ignore[misc]
+    name, *transforms = args[4]  # type: ignore[misc, str-unpack]
     for key, value in _pairs(args):
         changed = key
         for transform in transforms:
@@ -91,10 +94,11 @@ def _by_place(args: Sequence[SqlValue], listed: Sql, held: Callable[[Sql], Sql])
     """The CASE over the places of tags."""
     tags, labels, lower_tags, column = (arg.json() for arg in args[:4])
     return sql(
-        "case when jsonb_typeof({}) = 'array' then {} when jsonb_typeof({}) = 'object' then {}"
-        " when jsonb_typeof({}) = 'object' then {} else {} end",
+        "case jsonb_typeof({}) when 'array' then {} when 'object' then {} else"
+        " case when jsonb_typeof({}) = 'object' then {} when jsonb_typeof({}) = 'object' then {} else {} end end",
         tags,
         listed,
+        held(tags),
         labels,
         held(labels),
         lower_tags,

@@ -26,6 +26,7 @@ _REFUSED = {"partition", "policy", "now"}
 _KEPT = {"account", "event", "op", "action_date", "service", "bucket_region", "bucket_name"}
 """Names that c7n formats as themselves: it fills them in later, in actions."""
 
+_COLUMNS = (Path(Column("account"), (), "account"), Path(Column("location"), (), "region"))
 _MARKS = {"account_id": "\uf8f0", "region": "\uf8f1"}
 """Characters of the private use area that hold a variable's place in a pattern."""
 
@@ -53,16 +54,20 @@ def template(constant: Json, at: str) -> str | None:
     )
 
 
+def account_text() -> Func:
+    """The account of the resource; an error where it is not known."""
+    return Func("custodian", "filled", (Const(_MARKS["account_id"]), *_COLUMNS))
+
+
 def filled(operator: str, left: Value, marked: str, at: str) -> Rule:
     """The rule of a comparison with a marked text."""
-    columns = (Path(Column("account"), (), "account"), Path(Column("location"), (), "region"))
     if operator in ("equal", "not-equal"):
         return Compare(
-            "custodian", operator, left, Func("custodian", "filled", (Const(marked), *columns)), at
+            "custodian", operator, left, Func("custodian", "filled", (Const(marked), *_COLUMNS)), at
         )
     if operator in ("glob", "regex", "regex-case"):
         setting: list[Json] = [operator, marked]
-        found = Func("custodian", "matches", (left, Const(setting), *columns))
+        found = Func("custodian", "matches", (left, Const(setting), *_COLUMNS))
         return Compare("custodian", "equal", found, Const(True), at)
     raise Unsupported(at, f"a variable with the operator {operator} is not supported")
 
@@ -85,7 +90,7 @@ def _filled(args: Sequence[JsonOrMissing]) -> JsonOrMissing:
 
 
 def _matches(args: Sequence[JsonOrMissing]) -> JsonOrMissing:
-    operator, marked = args[1]  # type: ignore[misc]
+    operator, marked = args[1]  # type: ignore[misc, str-unpack, arg-type]
     marked = str(marked)
     for mark, value in _variables(args[2:], marked).items():
         marked = marked.replace(
@@ -115,7 +120,7 @@ def _filled_sql(args: Sequence[SqlValue], scope: SqlScope) -> SqlValue:
 
 
 def _matches_sql(args: Sequence[SqlValue], scope: SqlScope) -> SqlValue:
-    operator, marked = args[1].constant  # type: ignore[misc]
+    operator, marked = args[1].constant  # type: ignore[misc, str-unpack, arg-type]
     marked = str(marked)
     if operator == "glob":
         written = anchored(glob_node(marked))

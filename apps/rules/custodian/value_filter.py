@@ -19,6 +19,7 @@ from apps.rules.custodian.regexes import PatternRefused, parsed
 from apps.rules.custodian.templates import filled, template
 from apps.rules.errors import InvalidPolicy, Unsupported
 from apps.rules.tree import MISSING, Always, Compare, Const, Func, Json, Rule, Value, disjunction
+from apps.rules.wording import name_of
 
 OPERATOR_NAMES = {
     "eq": "equal", "equal": "equal", "ne": "not-equal", "not-equal": "not-equal",
@@ -62,7 +63,7 @@ MOST_DAYS = 3_000_000
 def value_filter(data: Filter, context: Context, at: str) -> Rule:
     """The rule of a value filter in its long form."""
     only_keys(data, VALUE_SETTINGS, at)
-    _refuse_sources(data, at)
+    refuse_sources(data, at)
     if "key" not in data or "value" not in data:
         missing = "value" if "key" in data else "key"
         raise InvalidPolicy(at, f"a value filter has a {missing}")
@@ -103,7 +104,7 @@ def operator_name(op: object, at: str) -> str | None:
     return OPERATOR_NAMES[op]
 
 
-def _refuse_sources(data: Filter, at: str) -> None:
+def refuse_sources(data: Filter, at: str) -> None:
     value_type = data.get("value_type")
     if isinstance(value_type, str) and value_type in _REFUSED_TYPES:
         raise Unsupported(f"{at}.value_type", _REFUSED_TYPES[value_type])
@@ -185,7 +186,7 @@ def _dated(
         name = operators.get(operator or "equal")
         if name is None:  # every other operator raises TypeError over dates, which c7n takes for false
             return Always(False)
-        return _leaf(name, Func("custodian", "date", (left,)), limit, at)
+        return _leaf(name, Func("custodian", "date", (left,), name_of(left)), limit, at)
 
     return build
 
