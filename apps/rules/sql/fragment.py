@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from apps.rules.tree import Json
@@ -28,6 +28,8 @@ class Sql:
     params: tuple[object, ...] = ()
     level: int = 0
     local: bool = False
+    aliases: frozenset[str] = frozenset()
+    """The aliases that a local one reads, where they are known."""
 
 
 MAX_TEXT = 1_000_000
@@ -71,7 +73,22 @@ def _filled(template: str, parts: Sequence[Sql], limit: int | None) -> Sql:
         tuple(params),
         max((part.level for part in parts), default=0),
         any(part.local for part in parts),
+        frozenset().union(*(part.aliases or UNKNOWN for part in parts if part.local)),
     )
+
+
+UNKNOWN = frozenset({"?"})
+
+
+def reading(alias: str, text: str) -> Sql:
+    """Text that reads the alias of a subquery."""
+    return Sql(text, local=True, aliases=frozenset({alias}))
+
+
+def closed(expression: Sql, *aliases: str) -> Sql:
+    """A subquery, whose own aliases are read nowhere outside of it."""
+    left = expression.aliases - set(aliases)
+    return replace(expression, local=bool(left), aliases=left)
 
 
 def join(separator: str, parts: Iterable[Sql]) -> Sql:
@@ -129,7 +146,7 @@ def pooled(expression: Sql, column: str, pool: list[str]) -> Sql:
         else:
             params.append(value)
             out.append(f"%s{rest}")
-    return Sql("".join(out), tuple(params), expression.level, expression.local)
+    return Sql("".join(out), tuple(params), expression.level, expression.local, expression.aliases)
 
 
 TRUE = Sql("true")
