@@ -36,8 +36,8 @@ from .services import finish
 
 log = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=settings.JOB_LEASE_SECONDS)
-HEARTBEAT_SECONDS = settings.JOB_LEASE_SECONDS / 6
+LEASE = timedelta(seconds=settings.JOB_LEASE_SECONDS)  # type: ignore[misc]  # settings read the environment
+HEARTBEAT_SECONDS = LEASE.total_seconds() / 6
 BACKOFF = (timedelta(seconds=2), timedelta(seconds=10), timedelta(seconds=60), timedelta(minutes=5))
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from apps.rules.specialise import specialise
 from apps.rules.sql.fragment import (
     EMPTY_OBJECT,
     Sql,
@@ -27,6 +26,7 @@ from apps.rules.sql.reason import no_answer, reason
 from apps.rules.sql.scope import COLUMNS, AboveColumns, Columns
 from apps.rules.sql.translate import Translator
 from apps.rules.sql.values import Truth
+from apps.rules.specialise import specialise
 from apps.rules.tree import Always, Column, Path, Rule
 
 if TYPE_CHECKING:
