@@ -293,7 +293,9 @@ class Translator:
         return SqlValue("json", found, sql("{} is not null", found))
 
     def _collect(self, node: Collect) -> SqlValue:
-        over = self.value(node.over)
+        found = self.value(node.over)
+        # Computed once: an array of an array of … would otherwise be computed twice at every depth.
+        over = SqlValue("json", self.share(found.json()), found.valid)
         made, each = self.alias(), self.alias()
         with self._elements(over, node.binding) as elements:
             where = Truth(TRUE) if node.where is None else self.truth(node.where)
