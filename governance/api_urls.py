@@ -67,7 +67,7 @@ v1: list[URLPattern | URLResolver] = [
         path("", include(_urls(routes)))
         for routes in (TENANCY, JOBS, AUDIT, CATALOG, FINDINGS, COSTS, ACTIONS, REPORTS)
     ),
-    re_path(r"^.*$", no_such_endpoint, name="nothing"),
+    re_path(r"^[\s\S]*$", no_such_endpoint, name="nothing"),
 ]
 
 # Swagger UI writes style attributes; its scripts are files of our own.

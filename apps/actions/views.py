@@ -10,6 +10,7 @@ from apps.catalog.models import Resource
 from apps.core import cells
 from apps.core.columns import Column
 from apps.core.emptiness import Emptiness
+from apps.core.json_tree import json_tree
 from apps.core.pages import Sort
 from apps.core.pagination import Keyset
 from apps.tenancy.pages import DetailPage, ListPage
@@ -31,7 +32,9 @@ class ActionList(ListPage):
         Sort("oldest", "Longest unmoved first", Keyset("updated_at", "id")),
     )
     columns = (
-        Column("type", "Action", cell=lambda a: cells.link(a.type, "actions:action-detail", a.pk), css="main"),
+        Column(
+            "type", "Action", cell=lambda a: cells.link(a.type, "actions:action-detail", a.pk), css="main"
+        ),
         Column("status", "State", cell=lambda a: cells.status(a.status)),
         Column("resource_id", "Resource id", cell=lambda a: cells.code(a.resource_id), css="id"),
         Column("requested_by", "Asked by", value=lambda a: a.requested_by and str(a.requested_by)),
@@ -69,6 +72,8 @@ class ActionDetail(DetailPage):
         action: Any = self.object
         return super().get_context_data(
             title=action.type,
+            params=json_tree(action.params),
+            result=json_tree(action.result) if action.result is not None else None,
             resource=Resource.objects.filter(pk=action.resource_id).first() if action.resource_id else None,
             events=action.events.order_by("-ts", "-id")[:200],
             **kwargs,

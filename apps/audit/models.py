@@ -12,28 +12,12 @@ from apps.core.ids import new_id
 from apps.core.models import TenantModel
 
 
-class Canonical(models.Func):
-    """The row's canonical bytes, by the database's own function (see the first migration)."""
-
-    function = "audit_canonical"
-    output_field = models.BinaryField()
-
-
-class Leaf(models.Func):
-    """RFC 6962 leaf hash: SHA-256 over 0x00 and the canonical bytes."""
-
-    template = "sha256('\\x00'::bytea || %(expressions)s)"
-    output_field = models.BinaryField()
-
-
-_FIELDS = ("id", "tenant_id", "created_at", "actor", "action", "target_type", "target_id", "payload")
-
-
 class Audit(TenantModel):
     """Somebody did something. `actor` is `user:<uuid>`, `token:<uuid>` or `system:<component>`.
 
-    `canonical` and `leaf` are computed by PostgreSQL as the row is inserted, and a column `xid` (not known to
-    Python, so the app role has no grant to fill it) keeps the inserting transaction for the sealer.
+    A trigger computes `canonical` and `leaf` (RFC 6962: SHA-256 over 0x00 and the canonical bytes) as the row is
+    inserted, whatever the statement says, and notes the inserting transaction in `xid`, a column that Python
+    does not know, for the sealer. Later changes of the row, by whomever, leave them as they were.
     """
 
     # Column-level: the app role inserts these and can never choose `xid`. No UPDATE, DELETE or TRUNCATE.
@@ -46,12 +30,8 @@ class Audit(TenantModel):
     target_type = models.TextField(null=True)
     payload = models.JSONField(db_default={})
     created_at = models.DateTimeField(db_default=TransactionNow())
-    canonical = models.GeneratedField(
-        expression=Canonical(*_FIELDS), output_field=models.BinaryField(), db_persist=True
-    )
-    leaf = models.GeneratedField(
-        expression=Leaf(Canonical(*_FIELDS)), output_field=models.BinaryField(), db_persist=True
-    )
+    canonical = models.BinaryField(db_default=b"", editable=False)
+    leaf = models.BinaryField(db_default=b"", editable=False)
 
     class Meta:
         db_table = "audits"

@@ -19,13 +19,14 @@ BATCH = 5000
 MAX_NAMED = 1000
 NONE = b"\xff\xff\xff\xff"
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
-_FIRST = (uuid.UUID(int=0), datetime(1, 1, 1, tzinfo=UTC), uuid.UUID(int=0))
+_FIRST = (datetime(1, 1, 1, tzinfo=UTC), uuid.UUID(int=0))
 
-# Row-level security leaves the app role its tenant's rows; the owner role sees all of them.
+# Row-level security leaves the app role its own tenant; the owner role sees all of them.
+TENANTS = "SELECT id FROM tenants ORDER BY id"
 SQL = """
 SELECT tenant_id, created_at, id, actor, action, target_type, target_id, payload::text, canonical, leaf
-FROM audits WHERE (tenant_id, created_at, id) > (%s, %s, %s)
-ORDER BY tenant_id, created_at, id LIMIT %s
+FROM audits WHERE tenant_id = %s AND (created_at, id) > (%s, %s)
+ORDER BY created_at, id LIMIT %s
 """
 
 
@@ -93,12 +94,14 @@ def canonical_bytes(row: tuple[Any, ...]) -> bytes:
 
 
 def _rows(using: str) -> Iterator[tuple[Any, ...]]:
-    after: tuple[Any, ...] = _FIRST
-    while True:
-        with transaction.atomic(using=using), connections[using].cursor() as cursor:
-            cursor.execute(SQL, [*after, BATCH])
-            batch = cursor.fetchall()
-        yield from batch
-        if len(batch) < BATCH:
-            return
-        after = batch[-1][:3]
+    for (tenant_id,) in _fetch(using, TENANTS, []):
+        after: tuple[Any, ...] = _FIRST
+        while batch := _fetch(using, SQL, [tenant_id, *after, BATCH]):
+            yield from batch
+            after = batch[-1][1:3]
+
+
+def _fetch(using: str, sql: str, values: list[Any]) -> list[tuple[Any, ...]]:
+    with transaction.atomic(using=using), connections[using].cursor() as cursor:
+        cursor.execute(sql, values)
+        return list(cursor.fetchall())

@@ -7,14 +7,12 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from apps.audit.services import record
-from apps.core.db.fields import TransactionNow
 from apps.core.errors import GovernanceError
 from apps.tenancy.admin_base import DeskModelAdmin, ReadOnlyDeskModelAdmin
 from apps.tenancy.admin_display import SEVERITY_LABELS, STATUS_LABELS, age, clamped, shortened
@@ -22,7 +20,7 @@ from apps.tenancy.admin_lists import choice_filter
 from apps.tenancy.roles import Permission
 
 from .models import PROVIDERS, SEVERITIES, ImportRun, Policy, PolicyVersion, Resource
-from .services import set_policy_status
+from .services import set_policy_severity, set_policy_status
 
 POLICY_STATES = ("active", "draft", "disabled", "needs_parameters", "unsupported", "invalid")
 
@@ -37,17 +35,13 @@ class ResourceAdmin(ReadOnlyDeskModelAdmin):
     list_display = ("title", "provider", "type", "cloud_id", "location", "seen")
     list_filter = (choice_filter("provider", PROVIDERS),)
     ordering = ("-updated_at", "-id")
-    search_fields = ("id",)
-    search_help_text = "The whole cloud id, or our own"
+    search_fields = ("id", "^native_id", "^name")
+    search_help_text = "How the cloud id or the name begins, or our own id"
     fields = (
         "name", "provider", "type", "native_id", "account", "group_name", "location", "status",
         "tags_", "properties_", "created_at", "updated_at",
     )  # fmt: skip
     readonly_fields = ("tags_", "properties_")
-
-    def search_condition(self, request: HttpRequest, term: str) -> Q:
-        # With the providers stated the unique key (tenant, provider, type, native_id) can be used.
-        return super().search_condition(request, term) | Q(provider__in=PROVIDERS, native_id=term)
 
     @display(description="Name")
     def title(self, row: Resource) -> str:
@@ -151,11 +145,8 @@ class PolicyAdmin(DeskModelAdmin):
         messages.success(request, f"{changed} {done}. It counts from the next scan.")
 
     def save_model(self, request: HttpRequest, obj: Policy, form: Any, change: bool) -> None:
-        if "severity" not in form.changed_data:
-            return
-        before = form.initial["severity"]
-        Policy.objects.filter(pk=obj.pk).update(severity=obj.severity, updated_at=TransactionNow())
-        record("catalog.policy.severity_set", obj, {"before": before, "after": obj.severity})
+        if "severity" in form.changed_data:
+            set_policy_severity(policy=Policy.objects.get(pk=obj.pk), severity=obj.severity)
 
 
 @admin.register(ImportRun)

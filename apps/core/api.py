@@ -127,12 +127,12 @@ class RoomViewSet(GenericViewSet):
     """
 
     permission: ClassVar[Permission] = Permission.VIEW
-    write_permission: Permission | None = None
+    write_permission: Permission | None = None  # which nobody holds: a view that writes says who may
     orderings: ClassVar[Mapping[str, Keyset]] = {}
     filterset_class: ClassVar[Any] = None
     filter_backends = [DjangoFilterBackend, DeclaredOrderings]
     parser_classes = [BoundedJSONParser]
-    metadata_class = None
+    http_method_names = ["get", "head", "post", "put", "patch", "delete"]
     non_atomic: ClassVar[bool] = False
     untransacted: ClassVar[tuple[str, ...]] = ()
 
@@ -153,6 +153,11 @@ class RoomViewSet(GenericViewSet):
             if response.status_code >= 400:
                 transaction.set_rollback(True)
         return response
+
+    def check_permissions(self, request: Request) -> None:
+        if self.action is None:  # nobody has a permission for a method that is not there
+            self.http_method_not_allowed(request)
+        super().check_permissions(request)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)

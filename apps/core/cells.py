@@ -18,7 +18,19 @@ TONES = {
     "running": "work", "in_progress": "work", "verifying": "work",
     "fixed": "good", "succeeded": "good", "completed": "good", "active": "good", "approved": "good",
 }  # fmt: skip
-WORDS = {"suppressed": "excepted", "needs_parameters": "needs parameters", "in_progress": "in progress"}
+# What people say where the stored code is another word.
+WORDS = {"suppressed": "excepted", "azure": "Azure", "aws": "AWS", "gcp": "Google Cloud", "ibm": "IBM Cloud"}
+
+
+def words(value: Any) -> str:
+    """A stored code as people say it: `needs_parameters` → needs parameters, `aws` → AWS."""
+    text = str(value)
+    return WORDS.get(text, text.replace("_", " "))
+
+
+def coded(value: str | None) -> SafeString:
+    """A stored code in words, without a colour."""
+    return format_html("{}", words(value)) if value else NOTHING
 
 
 def severity(value: str | None) -> SafeString:
@@ -32,8 +44,7 @@ def severity(value: str | None) -> SafeString:
 def status(value: str | None) -> SafeString:
     if not value:
         return NOTHING
-    words = WORDS.get(value, value.replace("_", " "))
-    return format_html('<span class="state state-{}">{}</span>', TONES.get(value, "over"), words)
+    return format_html('<span class="state state-{}">{}</span>', TONES.get(value, "over"), words(value))
 
 
 def moment(value: dt.datetime | None) -> SafeString:

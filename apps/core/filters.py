@@ -7,6 +7,7 @@ Under row-level security only leakproof operators reach an index (`=`, compariso
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import django_filters
@@ -18,6 +19,7 @@ from django.db.models import F, Q, Value
 from django.db.models.functions import Collate
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
+from django_filters.fields import IsoDateTimeField
 
 MAX_TEXT = 1000
 MIN_SEARCH = 3
@@ -189,8 +191,21 @@ class FlagFilter(django_filters.Filter):
         return qs.filter(self.condition()) if value else qs.exclude(self.condition())
 
 
+class InstantField(IsoDateTimeField):
+    """In UTC whatever zone was written: PostgreSQL refuses offsets of sixteen hours and more."""
+
+    def to_python(self, value: Any) -> datetime | None:
+        found: datetime | None = super().to_python(value)
+        try:
+            return found.astimezone(UTC) if found is not None else None
+        except OverflowError as error:
+            raise ValidationError("This instant is out of range.") from error
+
+
 class TimeFilter(django_filters.IsoDateTimeFilter):
     """An instant, ISO 8601, in UTC where it names no zone; a date alone is its first instant."""
+
+    field_class = InstantField
 
     schema = {"type": "string", "format": "date-time"}
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.http import Http404, HttpRequest, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
@@ -41,6 +42,10 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         response = _problem(404, "not-found", "Not found.", None)
     elif isinstance(error, PermissionDenied):
         response = _problem(403, "refused", str(error) or "You may not do this.", None)
+    elif isinstance(error, RequestDataTooBig):
+        response = _problem(413, "too-large", "The body is too large.", None)
+    elif isinstance(error, SuspiciousOperation):  # e.g. more fields in a form than Django reads
+        response = _problem(400, "bad-request", "The request is malformed.", None)
     elif isinstance(error, exceptions.APIException):
         response = _from_api_exception(error)
     else:
@@ -79,6 +84,7 @@ def _problem(code: int, kind: str, detail: str, errors: Any) -> Response:
     return Response(body, status=code, content_type=MEDIA_TYPE)
 
 
+@csrf_exempt  # it changes nothing, and a page about cookies is no answer to a program
 def no_such_endpoint(request: HttpRequest) -> JsonResponse:
     """The answer below the API's root where no endpoint is."""
     body = {"type": "urn:governance:problem:not-found", "title": "Not found", "status": 404}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-WIDTH, HEIGHT, FLOOR = 960, 180, 150
+WIDTH, HEIGHT, FLOOR = 960, 400, 399
 GAP = 2
 
 
@@ -51,6 +51,13 @@ def bar_chart(totals: Mapping[dt.date, Decimal]) -> Chart | None:
         height = float(max(amount, Decimal(0)) / top) * (FLOOR - 10) if top > 0 else 0.0
         gap = GAP if step > 3 * GAP else 0
         bars.append(
-            Bar(day, amount, round(number * step, 2), round(FLOOR - height, 2), round(step - gap, 2), round(height, 2))
+            Bar(
+                day,
+                amount,
+                round(number * step, 2),
+                round(FLOOR - height, 2),
+                round(step - gap, 2),
+                round(height, 2),
+            )
         )
     return Chart(bars, top, first, last)

@@ -57,7 +57,9 @@ class CostList(ListPage):
         shown = self.filtered.order_by().filter(day__in=list(recent))
         totals = dict(shown.values_list("day").annotate(total=Sum("amount")))
         services = list(
-            shown.values("service").annotate(total=Sum("amount")).order_by("-total", "service")[: TOP_SERVICES + 1]
+            shown.values("service")
+            .annotate(total=Sum("amount"))
+            .order_by("-total", "service")[: TOP_SERVICES + 1]
         )
         return {
             "chart": bar_chart(totals),

@@ -24,7 +24,7 @@ class ExceptionForm(forms.Form):
 
     policy = forms.CharField(required=False, max_length=200, label="Policy id")
     resource = forms.CharField(required=False, max_length=200, label="Resource id")
-    scope = forms.ChoiceField(choices=SCOPES, required=False, label="What should be excepted?", initial="both")
+    scope = forms.ChoiceField(choices=SCOPES, label="What should be excepted?", initial="both")
     reason = forms.CharField(
         max_length=REASON_LIMIT,
         widget=forms.Textarea(attrs={"rows": 3}),
@@ -39,10 +39,12 @@ class ExceptionForm(forms.Form):
     )
 
     def clean_policy(self) -> Policy | None:
-        return self._found(Policy, self.cleaned_data["policy"], "policy")
+        found: Policy | None = self._found(Policy, self.cleaned_data["policy"], "policy")
+        return found
 
     def clean_resource(self) -> Resource | None:
-        return self._found(Resource, self.cleaned_data["resource"], "resource")
+        found: Resource | None = self._found(Resource, self.cleaned_data["resource"], "resource")
+        return found
 
     @staticmethod
     def _found(model: Any, ident: str, what: str) -> Any:

@@ -51,13 +51,10 @@ def violation_counts() -> list[ViolationCount]:
     counts: Counter[tuple[str, str, str]] = Counter()
     for row in ViolationCounter.objects.values_list("policy_id", "severity", "status", "n"):
         counts[row[0], row[1], row[2]] += row[3]
-    over = (
-        Violation.objects.filter(lapsed()).order_by().values("policy_id", "severity").annotate(n=Count("pk"))
-    )
-    for row in over:
-        policy_id = row["policy_id"] or ""
-        counts[policy_id, row["severity"], "suppressed"] -= row["n"]
-        counts[policy_id, row["severity"], "open"] += row["n"]
+    over = Violation.objects.filter(lapsed()).order_by().values_list("policy_id", "severity")
+    for policy_id, severity, n in over.annotate(n=Count("pk")):
+        counts[policy_id or "", severity, "suppressed"] -= n
+        counts[policy_id or "", severity, "open"] += n
     return [ViolationCount(*key, n) for key, n in sorted(counts.items()) if n]
 
 

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from django.db.models import F, Q
 
@@ -35,8 +36,8 @@ from .services import finish
 
 log = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=30)
-HEARTBEAT_SECONDS = 5.0
+LEASE = timedelta(seconds=settings.JOB_LEASE_SECONDS)  # type: ignore[misc]  # settings read the environment
+HEARTBEAT_SECONDS = LEASE.total_seconds() / 6
 BACKOFF = (timedelta(seconds=2), timedelta(seconds=10), timedelta(seconds=60), timedelta(minutes=5))
 
 

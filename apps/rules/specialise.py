@@ -58,7 +58,8 @@ def _with_parts(node: Node, resource_type: str) -> Node:
     for field in fields(node):
         value = getattr(node, field.name)
         if isinstance(value, NODE_TYPES):
-            new: Any = _special(value, resource_type)
+            part = cast(Node, value)
+            new: Any = _special(part, resource_type)
         elif isinstance(value, tuple) and value and isinstance(value[0], NODE_TYPES):
             new = tuple(_special(item, resource_type) for item in value)
             new = value if all(a is b for a, b in zip(new, value, strict=True)) else new

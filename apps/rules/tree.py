@@ -128,11 +128,12 @@ class Path:
 
 @dataclass(frozen=True, slots=True)
 class Func:
-    """A function of a dialect over values."""
+    """A function of a dialect over values. `label` as in `Path`."""
 
     dialect: str
     name: str
     args: tuple[Value, ...]
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +183,7 @@ class Choice:
     test: Rule
     then: Value
     otherwise: Value
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,6 +308,20 @@ def walk(node: Node) -> Iterator[Node]:
         current = pending.pop()
         yield current
         pending.extend(reversed(list(children(current))))
+
+
+def size(node: Node) -> tuple[int, int]:
+    """How deep values that are computed (functions, choices, collections) stand within one another, and how many
+    nodes there are."""
+    deepest = nodes = 0
+    pending = [(node, 0)]
+    while pending:
+        current, depth = pending.pop()
+        nodes += 1
+        depth += isinstance(current, Func | Choice | Collect | RuleValue | Tally)
+        deepest = max(deepest, depth)
+        pending.extend((child, depth) for child in children(current))
+    return deepest, nodes
 
 
 def conjunction(items: tuple[Rule, ...], at: str = "") -> Rule:

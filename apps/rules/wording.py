@@ -31,9 +31,11 @@ SHOWN = 100
 
 def name_of(value: Value) -> str:
     """What a value is called: a path's label or steps, "count of ...", a function with its arguments."""
+    if isinstance(value, (Path, Func, Choice)) and value.label:
+        return value.label
     match value:
         case Path():
-            return value.label or _steps_name(value)
+            return _steps_name(value)
         case Const(constant):
             return shown(constant)
         case Count(over):

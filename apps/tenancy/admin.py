@@ -23,7 +23,7 @@ from .admin_forms import NewUserForm, TenantForm, UserForm
 from .admin_lists import choice_filter
 from .models import ApiToken, Tenant, User
 from .roles import Permission, Role
-from .services import change_user, create_user
+from .services import change_user, create_user, revoke_token
 
 OWN_ACCOUNT = "This is your own account: another admin changes your role or ends it."
 
@@ -111,7 +111,7 @@ class ApiTokenAdmin(ReadOnlyDeskModelAdmin):
 
     @action(description="Revoke selected tokens", permissions=["manage"])
     def revoke_selected(self, request: HttpRequest, queryset: QuerySet) -> None:
-        revoked = sum(revoke(token) for token in queryset.order_by("pk"))
+        revoked = sum(_revoke(token) for token in queryset.order_by("pk"))
         messages.success(request, f"{revoked} revoked. They stop working at once.")
 
     def get_urls(self) -> list[URLPattern]:
@@ -126,7 +126,7 @@ class ApiTokenAdmin(ReadOnlyDeskModelAdmin):
         if token is None:
             raise Http404("There is no such token.")
         if request.method == "POST":
-            done = "is revoked and stops working at once." if revoke(token) else "was revoked before."
+            done = "is revoked and stops working at once." if _revoke(token) else "was revoked before."
             messages.success(request, f"{token.name} {done}")
             return HttpResponseRedirect(reverse("admin:tenancy_apitoken_changelist"))
         request.current_app = self.admin_site.name  # type: ignore[attr-defined]
@@ -139,12 +139,12 @@ class ApiTokenAdmin(ReadOnlyDeskModelAdmin):
         return TemplateResponse(request, "admin/desk/token_revoke.html", context)
 
 
-def revoke(token: ApiToken) -> bool:
-    """End a token; False where it had ended before. One conditional UPDATE, audited where it changed."""
-    ended = ApiToken.objects.filter(pk=token.pk, revoked_at__isnull=True).update(revoked_at=timezone.now())
-    if ended:
-        record("tenancy.token.revoked", token, {"name": token.name, "user": str(token.user_id)})
-    return bool(ended)
+def _revoke(token: ApiToken) -> bool:
+    """End a token by the service; False where it had ended before."""
+    if token.revoked_at is not None:
+        return False
+    revoke_token(token=token)
+    return True
 
 
 @admin.register(Tenant)

@@ -14,6 +14,7 @@ from django.http import HttpRequest
 from django.utils.functional import cached_property
 from unfold.views import ChangeList
 
+from apps.core.filters import StartsWith
 from apps.core.pagination import bounded_count
 
 
@@ -67,9 +68,8 @@ def choice_filter(field: str, choices: Sequence[str], *, name: str | None = None
 def search_condition(model: type[models.Model], fields: Iterable[str], term: str) -> Q:
     """Rows whose `field` equals the term, or for `^field` begins with it.
 
-    Under row-level security only leakproof operators reach an index: `=` and `>=` do, LIKE does not. So a
-    prefix is a lower bound that the index takes, and LIKE only narrows what came. A term that a field can't
-    hold (a word against a UUID) matches nothing there.
+    Under row-level security only leakproof operators reach an index: `=` and `starts_with` do, LIKE does not.
+    A term that a field can't hold (a word against a UUID) matches nothing there.
     """
     condition = Q(pk__in=())
     for field in fields:
@@ -79,7 +79,7 @@ def search_condition(model: type[models.Model], fields: Iterable[str], term: str
         except ValidationError:
             continue
         if is_prefix:
-            condition |= Q(**{f"{name}__gte": value, f"{name}__startswith": value})
+            condition |= Q(StartsWith(name, value))
         else:
             condition |= Q(**{name: value})
     return condition

@@ -97,6 +97,7 @@ class TokenViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, RoomViewSet
 
     serializer_class = TokenSerializer
     filterset_class = TokenFilter
+    write_permission = Permission.VIEW  # whatever a token is given, its user's role still bounds it
     orderings = {"-created_at": Keyset("-created_at", "-id"), "created_at": Keyset("created_at", "id")}
     lookup_value_converter = "uuid"
 

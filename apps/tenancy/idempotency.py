@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from django.db import transaction
 from rest_framework.request import Request
@@ -23,7 +23,7 @@ from rest_framework.utils.encoders import JSONEncoder
 from apps.core.db.fields import TransactionNow
 from apps.core.errors import InvalidInput, KeyReused
 
-from .models import IdempotencyKey
+from .models import IdempotencyKey, User
 
 HEADER = "Idempotency-Key"
 KEPT = timedelta(hours=24)
@@ -78,7 +78,7 @@ def once(request: Request, body: Any, work: Callable[[], Answer], *, withheld: S
     if key is None:
         return work()
     digest = digest_of(request, body)
-    row = IdempotencyKey(user_id=request.user.pk, key=key, request_sha256=digest)
+    row = IdempotencyKey(user=cast(User, request.user), key=key, request_sha256=digest)
     with transaction.atomic():
         IdempotencyKey.objects.bulk_create([row], ignore_conflicts=True)
         kept = IdempotencyKey.objects.get(user=request.user.pk, key=key)

@@ -78,6 +78,9 @@ class User(TenantModel, AbstractBaseUser):
     def __str__(self) -> str:
         return self.display_name or self.upn
 
+    def get_full_name(self) -> str:
+        return str(self)
+
     @property
     def is_staff(self) -> bool:
         """Whoever decides or administers works in the admin; `AdminSite` asks for this name."""

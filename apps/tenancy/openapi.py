@@ -77,6 +77,9 @@ class OperationSchema(AutoSchema):
         schema = super()._postprocess_serializer_schema(schema, serializer, direction)
         if isinstance(serializer, InputSerializer) and schema.get("type") == "object":
             schema["additionalProperties"] = False
+        for part in schema.get("properties", {}).values():
+            if {} in part.get("oneOf", ()):  # any JSON or null: null would match both
+                del part["oneOf"]
         return schema
 
     def _problems(self) -> list[int]:

@@ -50,7 +50,11 @@ def _state(token: ApiToken) -> str:
 
 
 def _revoke(token: ApiToken) -> str:
-    return cells.link("Revoke…", "tenancy:token-revoke", token.pk) if _state(token) == "active" else cells.NOTHING
+    return (
+        cells.link("Revoke…", "tenancy:token-revoke", token.pk)
+        if _state(token) == "active"
+        else cells.NOTHING
+    )
 
 
 class TokenList(ListPage):

@@ -74,4 +74,9 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   }
 });
 
+// On a phone the rows come first; the filters are one press away.
+if (window.matchMedia("(max-width: 40rem)").matches) {
+  for (const fold of document.querySelectorAll("[data-fold-on-phone]")) fold.open = false;
+}
+
 label(document.documentElement.dataset.bsTheme);

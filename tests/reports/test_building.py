@@ -13,8 +13,10 @@ from django.utils import timezone
 
 from apps.audit.models import Audit
 from apps.core.errors import InvalidInput, StaleState
+from apps.core.ids import new_id
 from apps.evidence.errors import ChecksumMismatch
 from apps.evidence.store import read_artifact
+from apps.findings.models import PolicyException
 from apps.jobs.services import cancel_job
 from apps.reports.models import Report
 from apps.reports.services import report_download_url, request_report
@@ -127,6 +129,64 @@ def add_exception(estate: Estate, policy: str, resource: str, expires: str) -> N
         ],
     )  # fmt: skip
     estate.sql("ALTER TABLE exceptions ENABLE TRIGGER exceptions_guard", [])
+
+
+def moved(estate: Estate, target_type: str, target: object, state: str, day: str) -> None:
+    """The audit row that core.states.transition() writes, with a time of its own."""
+    estate.sql(
+        "INSERT INTO audits (id, tenant_id, actor, action, target_type, target_id, payload, created_at)"
+        " VALUES (%s, %s, 'system:test', 'x.y.moved', %s, %s, jsonb_build_object('to', %s::text), %s)",
+        [new_id(), estate.tenant_id, target_type, str(target), state, day],
+    )
+
+
+def test_actions_are_told_with_the_status_that_the_trail_gives_at_the_cut(estate: Estate) -> None:
+    histories = {
+        "ended-before": ("2025-01-01Z", [("completed", "2025-02-01Z")]),
+        "ended-within": ("2025-01-01Z", [("in_progress", "2025-02-01Z"), ("completed", "2025-03-02Z")]),
+        "ended-after": ("2025-01-01Z", [("in_progress", "2025-02-01Z"), ("failed", "2025-04-02Z")]),
+        "asked-within": ("2025-03-15Z", [("preflight", "2025-03-16Z")]),
+        "asked-after": ("2025-04-01Z", []),
+    }
+    for name, (asked, moves) in histories.items():
+        key = new_id()
+        estate.sql(
+            "INSERT INTO actions (id, tenant_id, type, status, created_at, updated_at) VALUES (%s, %s, %s, %s, %s, %s)",
+            [
+                key,
+                estate.tenant_id,
+                name,
+                moves[-1][0] if moves else "queued",
+                asked,
+                moves[-1][1] if moves else asked,
+            ],
+        )
+        for state, day in moves:
+            moved(estate, "actions.action", key, state, day)
+    _, files = built(estate)
+    assert {row["type"]: row["status"] for row in table(files, "actions.csv")} == {
+        "ended-within": "completed",
+        "ended-after": "in_progress",
+        "asked-within": "preflight",
+    }
+
+
+def test_exceptions_outside_the_period_are_left_out_and_a_revoked_one_ended_when_the_trail_says(
+    estate: Estate,
+) -> None:
+    policy = estate.policy("p")
+    for name, expires in (
+        ("over-before", "2025-02-20Z"),
+        ("revoked", "2026-01-01Z"),
+        ("running", "2026-01-01Z"),
+    ):
+        add_exception(estate, policy, estate.resource(name), expires)
+    with estate.acting():
+        revoked = PolicyException.objects.get(resource__name="revoked")
+    moved(estate, "findings.policyexception", revoked.pk, "expired", "2025-03-07Z")
+    _, files = built(estate)
+    told = {row["resource_name"]: (row["status"], row["ended_at"]) for row in table(files, "exceptions.csv")}
+    assert told == {"revoked": ("expired", "2025-03-07T00:00:00.000000Z"), "running": ("approved", "")}
 
 
 def test_a_cell_that_a_spreadsheet_would_run_is_quoted(estate: Estate) -> None:

@@ -6,12 +6,12 @@ import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
 
 from tests.rules import database
+from tests.rules.server import running
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -19,18 +19,10 @@ NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 @pytest.fixture(scope="session")
 def rules_connection() -> Iterator[psycopg.Connection]:
     """An autocommit connection to an empty database with the two inventory tables."""
-    owner = os.environ["DATABASE_OWNER_URL"]
-    name = f"rules_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{os.getpid()}"
-    with psycopg.connect(owner, autocommit=True) as administrator:
-        administrator.execute(f'create database "{name}"')
-        try:
-            own = urlunsplit(urlsplit(owner)._replace(path=f"/{name}"))
-            with psycopg.connect(own, autocommit=True) as connection:
-                database.create(connection, "rules")
-                connection.execute("set statement_timeout = '60s'")
-                yield connection
-        finally:
-            administrator.execute(f'drop database if exists "{name}" with (force)')
+    with running() as address, psycopg.connect(address, autocommit=True) as connection:
+        database.create(connection, "rules")
+        connection.execute("set statement_timeout = '60s'")
+        yield connection
 
 
 @pytest.fixture

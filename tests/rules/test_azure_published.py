@@ -15,7 +15,8 @@ from apps.rules.azure.context import Definition, Scope
 from apps.rules.azure.fields import as_array, as_value, resolve
 from apps.rules.compile import compile_policy
 from apps.rules.evaluate import Resource, evaluate, frame, value_of
-from apps.rules.tree import Column, Document, Key, Path as Place
+from apps.rules.tree import Column, Document, Key
+from apps.rules.tree import Path as Place
 from tests.rules import database
 from tests.rules.conftest import NOW
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -17,14 +16,20 @@ from apps.rules.custodian.loading import load_yaml
 from apps.rules.errors import InvalidPolicy, PolicyError, Unsupported
 from apps.rules.tree import Always, Rule, conjunction
 from tests.rules.custodian_oracle import CORPORA, NOW, by_c7n, by_reference, by_sql
-from tests.rules.server import running
 
 POLICIES = CORPORA / "policies" / "custodian"
 INVENTORY = CORPORA / "inventory"
 pytestmark = pytest.mark.skipif(not POLICIES.exists(), reason="the corpora are not here")
 
 INVENTORY_FILTERS = {"value", "and", "or", "not", "list-item", "marked-for-op", "tag-count"}
-IN_MEMORY = INVENTORY_FILTERS | {"image-age", "instance-age", "instance-uptime", "state-age", "ingress", "egress"}
+IN_MEMORY = INVENTORY_FILTERS | {
+    "image-age",
+    "instance-age",
+    "instance-uptime",
+    "state-age",
+    "ingress",
+    "egress",
+}
 """Filters that c7n evaluates without a call, as the oracle has them."""
 
 REFUSED_NAMES = {"value_from", "value_path", "value_regex", "value_type"}
@@ -73,11 +78,15 @@ def test_every_policy_compiles_or_is_refused_with_a_place_and_a_reason() -> None
 
 
 def test_policies_of_inventory_filters_compile() -> None:
-    refused = []
-    for policy in policies():
-        if kinds(policy["filters"]) <= INVENTORY_FILTERS and isinstance(found := compiled(policy), PolicyError):
-            refused.append((policy["name"], found))
-    by_name = [name for name, found in refused if isinstance(found, Unsupported) and found.path.rsplit(".", 1)[-1] in REFUSED_NAMES]
+    simple = [policy for policy in policies() if kinds(policy["filters"]) <= INVENTORY_FILTERS]
+    outcomes = [(policy["name"], compiled(policy)) for policy in simple]
+    refused = [(name, found) for name, found in outcomes if isinstance(found, PolicyError)]
+    assert len(outcomes) > 400
+    by_name = [
+        name
+        for name, found in refused
+        if isinstance(found, Unsupported) and found.path.rsplit(".", 1)[-1] in REFUSED_NAMES
+    ]
     others = {name: found.reason for name, found in refused if name not in by_name}
     assert len(by_name) == 7  # value_from six times, resource_count once
     assert others == {
@@ -106,30 +115,26 @@ def inventory() -> dict[str, list[str]]:
     return found
 
 
-@pytest.fixture(scope="module")
-def database() -> Iterator[psycopg.Connection]:
-    with running() as dsn, psycopg.connect(dsn, autocommit=True) as connection:
-        yield connection
-
-
 def filters_only(rule: CompiledRule) -> Rule:
     """The rule without the test of the type."""
     items = getattr(rule.tree, "items", None)
     return conjunction(items[1:]) if items is not None and rule.tree.at == "" else Always(True)
 
 
-def test_policies_over_the_real_inventory_hit_what_c7n_hits(database: psycopg.Connection) -> None:
+def test_policies_over_the_real_inventory_hit_what_c7n_hits(rules_connection: psycopg.Connection) -> None:
     wrong, pairs, hits, with_rows = [], 0, 0, 0
     for policy in policies():
         rule = compiled(policy)
         if isinstance(rule, PolicyError) or not kinds(policy["filters"]) <= IN_MEMORY:
             continue
+        if kinds(policy["filters"]) & {"marked-for-op", "ingress", "egress"} and rule.provider != "aws":
+            continue  # c7n's packages for the other clouds have filters of their own
         for kind in sorted(rule.resource_types or ()):
             documents = inventory().get(kind, [])
             if not documents:
                 continue
             with_rows += 1
-            found = by_sql(database, rule.tree, documents, type=kind, provider=rule.provider)
+            found = by_sql(rules_connection, rule.tree, documents, type=kind, provider=rule.provider)
             meant = by_reference(rule.tree, documents, type=kind, provider=rule.provider)
             assert found == meant, policy
             wanted = by_c7n(policy["filters"], documents)
@@ -155,18 +160,24 @@ def _explained(policy: dict[str, Any], mine: str, theirs: str) -> bool:
     return theirs == "error" and mine != "error" and (bool(asked & ages) or bool(reads_tags))
 
 
-def test_every_value_policy_over_every_type_hits_what_c7n_hits(database: psycopg.Connection) -> None:
+def test_every_value_policy_over_every_type_hits_what_c7n_hits(rules_connection: psycopg.Connection) -> None:
     """The filters of all policies over a sample of documents of other types: odd input for each of them."""
-    sample = [documents[0] for _, documents in sorted(inventory().items()) if documents][::7]
+    sample = [documents[0] for _, documents in sorted(inventory().items()) if documents][::15]
     wrong = []
     for policy in policies():
         rule = compiled(policy)
-        if isinstance(rule, PolicyError) or not kinds(policy["filters"]) <= {"value", "and", "or", "not", "list-item"}:
+        if isinstance(rule, PolicyError) or not kinds(policy["filters"]) <= {
+            "value",
+            "and",
+            "or",
+            "not",
+            "list-item",
+        }:
             continue
         if not rule.resource_types:
             continue
         kind = sorted(rule.resource_types)[0]
-        found = by_sql(database, rule.tree, sample, type=kind, provider=rule.provider)
+        found = by_sql(rules_connection, rule.tree, sample, type=kind, provider=rule.provider)
         assert found == by_reference(rule.tree, sample, type=kind, provider=rule.provider), policy
         wanted = by_c7n(policy["filters"], sample)
         wrong += [
@@ -188,8 +199,10 @@ def test_every_value_policy_over_every_type_hits_what_c7n_hits(database: psycopg
         ({"name": "a", "resource": "ec2", "filters": [{}]}, "filters[0]"),
         ({"name": "a", "resource": "ec2", "filters": [{"a": 1, "b": 2}]}, "filters[0]"),
         ({"name": "a", "resource": "ec2", "filters": [{"or": {"a": 1}}]}, "filters[0].or"),
-        ({"name": "a", "resource": "ec2", "filters": [{"type": "value", "key": "a", "value": 1, "op": "like"}]}, "filters[0].op"),
-        ({"name": "a", "resource": "ec2", "filters": [{"type": "value", "key": "a", "value": 1, "x": 1}]}, "filters[0].x"),
+        ({"name": "a", "resource": "ec2", "filters": [{"type": "value", "key": "a", "value": 1, "op": "like"}]},
+         "filters[0].op"),
+        ({"name": "a", "resource": "ec2", "filters": [{"type": "value", "key": "a", "value": 1, "x": 1}]},
+         "filters[0].x"),
         ({"name": "a", "resource": "ec2", "filters": [{"type": "value", "key": 5, "value": 1}]}, "filters[0].key"),
         ({"name": "a", "resource": "ec2", "filters": [{"a": "b\x00c"}]}, "filters[0].a"),
         ({"name": "a", "resource": "ec2", "filters": [{"a": float("nan")}]}, "filters[0].a"),
@@ -208,7 +221,8 @@ def test_what_is_no_policy_is_refused_with_its_place(policy, path) -> None:
         ([{"type": "value", "key": "a", "value_from": {"url": "x"}}], "filters[0].value_from", "value_from"),
         ([{"type": "value", "key": "a", "value_path": "b"}], "filters[0].value_path", "value_path"),
         ([{"type": "value", "key": "a", "value": "b", "value_type": "expr"}], "filters[0].value_type", "expr"),
-        ([{"type": "value", "value_type": "resource_count", "op": "eq", "value": 1}], "filters[0].value_type", "resource_count"),
+        ([{"type": "value", "value_type": "resource_count", "op": "eq", "value": 1}], "filters[0].value_type",
+         "resource_count"),
         ([{"type": "value", "key": "a", "value": "1", "value_type": "version"}], "filters[0].value_type", "version"),
         ([{"or": [{"type": "reduce", "limit": 1}]}], "filters[0].or[0].type", "reduce"),
         ([{"type": "event", "key": "a", "value": 1}], "filters[0].type", "event"),
@@ -225,13 +239,13 @@ def test_what_cannot_be_decided_is_refused_by_name(filters, path, named) -> None
     assert named in found.reason
 
 
-def test_deep_and_wide_policies_are_bounded(database: psycopg.Connection) -> None:
+def test_deep_and_wide_policies_are_bounded(rules_connection: psycopg.Connection) -> None:
     deep: Any = {"a": 1}
     for _ in range(45):
         deep = {"not": [deep]}
     rule = compiled({"name": "a", "resource": "ec2", "filters": [deep]})
     assert isinstance(rule, CompiledRule)
-    assert by_sql(database, rule.tree, ['{"a": 1}', "{}"]) == ["false", "true"]
+    assert by_sql(rules_connection, rule.tree, ['{"a": 1}', "{}"]) == ["false", "true"]
     for _ in range(10):
         deep = {"not": [deep]}
     assert isinstance(compiled({"name": "a", "resource": "ec2", "filters": [deep]}), InvalidPolicy)
@@ -240,10 +254,29 @@ def test_deep_and_wide_policies_are_bounded(database: psycopg.Connection) -> Non
 
 
 @pytest.mark.parametrize(
-    "text", ["%s", "%(a)s", "$1", "'; drop table resources; --", '"', "\\", "\\'", "{}", "%%", "a\tb", "😀", "e'", "?", "::int"]
+    "text",
+    [
+        "%s",
+        "%(a)s",
+        "$1",
+        "'; drop table resources; --",
+        '"',
+        "\\",
+        "\\'",
+        "{}",
+        "%%",
+        "a\tb",
+        "😀",
+        "e'",
+        "?",
+        "::int",
+    ],
 )
-def test_texts_of_a_policy_are_never_sql(database: psycopg.Connection, text: str) -> None:
-    documents = [json.dumps(each, ensure_ascii=False) for each in ({text: text}, {"a": text, "Tags": [{"Key": text, "Value": text}]}, {})]
+def test_texts_of_a_policy_are_never_sql(rules_connection: psycopg.Connection, text: str) -> None:
+    documents = [
+        json.dumps(each, ensure_ascii=False)
+        for each in ({text: text}, {"a": text, "Tags": [{"Key": text, "Value": text}]}, {})
+    ]
     filters = [
         [{text: text}],
         [{f"tag:{text}": text}],
@@ -257,4 +290,6 @@ def test_texts_of_a_policy_are_never_sql(database: psycopg.Connection, text: str
     for each in filters:
         found = compiled({"name": "a", "resource": "aws.ec2", "filters": each})
         if isinstance(found, CompiledRule):
-            assert by_sql(database, found.tree, documents) == by_reference(found.tree, documents), each
+            assert by_sql(rules_connection, found.tree, documents) == by_reference(found.tree, documents), (
+                each
+            )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,21 +18,16 @@ from apps.rules.custodian.context import Context
 from apps.rules.custodian.filters import filters_rule
 from apps.rules.errors import PolicyError, Unsupported
 from tests.rules.custodian_oracle import ACCOUNT, NOW, by_c7n, by_reference, by_sql
-from tests.rules.server import running
 
-SETTINGS = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
-
-
-@pytest.fixture(scope="module")
-def database() -> Iterator[psycopg.Connection]:
-    with running() as dsn, psycopg.connect(dsn, autocommit=True) as connection:
-        yield connection
+SETTINGS = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 
 
-def decided(database: psycopg.Connection, resource: str, filters: list[Any], documents: list[Any]) -> list[str]:
+def decided(
+    rules_connection: psycopg.Connection, resource: str, filters: list[Any], documents: list[Any]
+) -> list[str]:
     rule = filters_rule(filters, Context(NOW, resource), "filters")
     texts = [json.dumps(each) for each in documents]
-    found = by_sql(database, rule, texts)
+    found = by_sql(rules_connection, rule, texts)
     assert found == by_reference(rule, texts)
     return found
 
@@ -76,21 +70,93 @@ ASKED = st.fixed_dictionaries(
 
 
 @given(asked=ASKED, permissions=st.lists(st.lists(PERMISSIONS, max_size=3), min_size=1, max_size=4))
-@settings(SETTINGS, max_examples=300)
-def test_ingress_and_egress_are_c7ns(database, asked, permissions) -> None:
+@settings(SETTINGS, max_examples=150)
+def test_ingress_and_egress_are_c7ns(rules_connection, asked, permissions) -> None:
     documents = [
         {"GroupId": "sg-1", "OwnerId": ACCOUNT, "IpPermissions": each, "IpPermissionsEgress": each[::-1]}
         for each in permissions
     ]
-    found = decided(database, "aws.security-group", [asked], documents)
+    found = decided(rules_connection, "aws.security-group", [asked], documents)
     assert found == by_c7n([asked], [json.dumps(each) for each in documents])
 
 
 def test_security_group_references_are_refused() -> None:
     with pytest.raises(Unsupported, match="SGReferences"):
         filters_rule(
-            [{"type": "ingress", "SGReferences": {"key": "a", "value": 1}}], Context(NOW, "aws.security-group"), "f"
+            [{"type": "ingress", "SGReferences": {"key": "a", "value": 1}}],
+            Context(NOW, "aws.security-group"),
+            "f",
         )
+
+
+GROUP_RULES = st.builds(
+    lambda priority, access, direction, protocol, ports, source: {
+        "properties": {
+            "priority": priority, "access": access, "direction": direction, "protocol": protocol,
+            "sourceAddressPrefix": source, "sourceAddressPrefixes": [], "destinationAddressPrefixes": [], **ports,
+        }
+    },
+    st.integers(100, 104),
+    st.sampled_from(["Allow", "Deny", "allow"]),
+    st.sampled_from(["Inbound", "inbound", "Outbound"]),
+    st.sampled_from(["Tcp", "*", "UDP"]),
+    st.one_of(
+        st.builds(lambda each: {"destinationPortRange": each}, st.sampled_from(["22", "*", "20-25", "80", "0-65535"])),
+        st.builds(lambda each: {"destinationPortRanges": each}, st.lists(st.sampled_from(["22", "23-24", "8080"]))),
+    ),
+    st.sampled_from(["*", "Internet", "10.0.0.0/8"]),
+)  # fmt: skip
+GROUP_ASKED = st.fixed_dictionaries(
+    {"type": st.sampled_from(["ingress", "egress"]), "access": st.sampled_from(["Allow", "Deny"])},
+    optional={
+        "ports": st.sampled_from(["22", "22-24,80", "8080"]),
+        "exceptPorts": st.sampled_from(["22", "22-24"]),
+        "ipProtocol": st.sampled_from(["TCP", "*"]),
+        "source": st.sampled_from(["*", "Internet"]),
+        "match": st.sampled_from(["all", "any"]),
+    },
+)
+
+
+def by_every_port(asked: dict[str, Any], rules: list[Any]) -> str:
+    """The filter as it is described: each port of each range, one after the other."""
+
+    def ports(written: str) -> set[int]:
+        ends = [part.split("-") for part in written.replace("*", "0-65535").split(",") if part]
+        return {port for each in ends for port in range(int(each[0]), int(each[-1]) + 1)}
+
+    direction = {"ingress": "inbound", "egress": "outbound"}[asked["type"]]
+    protocol, source = asked.get("ipProtocol", "*").lower(), asked.get("source")
+    allowed: dict[int, bool] = {}
+    for rule in sorted((each["properties"] for each in rules), key=lambda each: each["priority"]):
+        fits = rule["protocol"] == "*" or protocol in ("*", rule["protocol"].lower())
+        if rule["direction"].lower() == direction and fits and source in (None, rule["sourceAddressPrefix"]):
+            written = rule.get("destinationPortRange") or ",".join(rule.get("destinationPortRanges", []))
+            for port in ports(written):
+                allowed.setdefault(port, rule["access"].lower() == "allow")
+    wanted = ports(asked.get("ports", "0-65535")) - ports(asked.get("exceptPorts", ""))
+    met = [allowed.get(port, False) is (asked["access"] == "Allow") for port in wanted]
+    return str(all(met) if asked.get("match", "all") == "all" else any(met)).lower()
+
+
+@given(asked=GROUP_ASKED, groups=st.lists(st.lists(GROUP_RULES, max_size=4), min_size=1, max_size=3))
+@SETTINGS
+def test_network_security_groups_decide_every_port(rules_connection, asked, groups) -> None:
+    documents = [{"properties": {"securityRules": each}} for each in groups]
+    wanted = [by_every_port(asked, each) for each in groups]
+    assert decided(rules_connection, "azure.networksecuritygroup", [asked], documents) == wanted
+
+
+def test_network_security_groups_of_odd_shape(rules_connection) -> None:
+    unreadable = {"properties": {"direction": "Inbound", "protocol": "*", "destinationPortRange": "ssh"}}
+    documents = [
+        {},
+        {"properties": {"securityRules": [unreadable]}},
+        {"properties": {"securityRules": ["x", {}]}},
+    ]
+    data = {"type": "ingress", "access": "Allow", "ports": "22"}
+    found = decided(rules_connection, "azure.networksecuritygroup", [data], documents)
+    assert found == ["false", "error", "false"]
 
 
 # --- cross-account --------------------------------------------------------------------------------------------
@@ -124,7 +190,9 @@ STATEMENTS = st.fixed_dictionaries(
 POLICY = st.one_of(
     st.none(),
     st.builds(
-        lambda statements, as_text: json.dumps({"Statement": statements}) if as_text else {"Statement": statements},
+        lambda statements, as_text: (
+            json.dumps({"Statement": statements}) if as_text else {"Statement": statements}
+        ),
         st.lists(STATEMENTS, max_size=2),
         st.booleans(),
     ),
@@ -148,26 +216,33 @@ CHECKERS = {
 }
 
 
-@given(resource=st.sampled_from(sorted(CHECKERS)), asked=CROSS, documents=st.lists(POLICY, min_size=1, max_size=5))
-@settings(SETTINGS, max_examples=400)
-def test_cross_account_is_c7ns(database, resource, asked, documents) -> None:
+@given(
+    resource=st.sampled_from(sorted(CHECKERS)),
+    asked=CROSS,
+    documents=st.lists(POLICY, min_size=1, max_size=5),
+)
+@settings(SETTINGS, max_examples=200)
+def test_cross_account_is_c7ns(rules_connection, resource, asked, documents) -> None:
     checker, name = CHECKERS[resource]
     rows = [{} if each is None else {name: each} for each in documents]
     manager = SimpleNamespace(config=SimpleNamespace(account_id=ACCOUNT))
-    wanted = [str(bool(checker(dict(asked), manager).process([json.loads(json.dumps(row))]))).lower() for row in rows]
-    assert decided(database, resource, [asked], rows) == wanted
+    wanted = [
+        str(bool(checker(dict(asked), manager).process([json.loads(json.dumps(row))]))).lower()
+        for row in rows
+    ]
+    assert decided(rules_connection, resource, [asked], rows) == wanted
 
 
-def test_a_policy_document_that_is_none_has_no_answer(database) -> None:
+def test_a_policy_document_that_is_none_has_no_answer(rules_connection) -> None:
     rows = [{"Policy": "{nonsense"}, {"Policy": 5}, {"Policy": {"Statement": ["x"]}}, {"Policy": None}, {}]
-    found = decided(database, "aws.s3", [{"type": "cross-account"}], rows)
+    found = decided(rules_connection, "aws.s3", [{"type": "cross-account"}], rows)
     assert found == ["error", "error", "error", "false", "false"]
 
 
-def test_an_api_without_a_policy_is_open_to_all(database) -> None:
+def test_an_api_without_a_policy_is_open_to_all(rules_connection) -> None:
     own = json.dumps({"Statement": [{"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "*"}]})
     rows = [{}, {"policy": own.replace('"', '\\"')}]
-    assert decided(database, "aws.rest-api", [{"type": "cross-account"}], rows) == ["true", "false"]
+    assert decided(rules_connection, "aws.rest-api", [{"type": "cross-account"}], rows) == ["true", "false"]
 
 
 # --- buckets, keys, users -------------------------------------------------------------------------------------
@@ -180,12 +255,12 @@ BLOCK = st.fixed_dictionaries({name: st.booleans() for name in FilterPublicBlock
     blocks=st.lists(st.one_of(st.none(), BLOCK), min_size=1),
 )
 @SETTINGS
-def test_public_access_blocks_are_c7ns(database, asked, blocks) -> None:
+def test_public_access_blocks_are_c7ns(rules_connection, asked, blocks) -> None:
     data = {"type": "check-public-block", **asked}
     rows = [{"Location": {}, **({"PublicAccessBlockConfiguration": each} if each else {})} for each in blocks]
     nothing = dict.fromkeys(FilterPublicBlock.keys, False)
     wanted = [str(FilterPublicBlock(data).matches_filter(each or nothing)).lower() for each in blocks]
-    assert decided(database, "aws.s3", [data], rows) == wanted
+    assert decided(rules_connection, "aws.s3", [data], rows) == wanted
 
 
 @given(
@@ -203,16 +278,23 @@ def test_public_access_blocks_are_c7ns(database, asked, blocks) -> None:
     ),
 )  # fmt: skip
 @SETTINGS
-def test_bucket_encryption_is_c7ns(database, asked, rules) -> None:
+def test_bucket_encryption_is_c7ns(rules_connection, asked, rules) -> None:
     data = {"type": "bucket-encryption", **asked}
-    rows = [{"Location": {}, **({} if each is None else {"ServerSideEncryptionConfiguration": {"Rules": each}})} for each in rules]
+    rows = [
+        {"Location": {}, **({} if each is None else {"ServerSideEncryptionConfiguration": {"Rules": each}})}
+        for each in rules
+    ]
     wanted = []
     for each in rules:
         checker = BucketEncryption(data, SimpleNamespace(session_factory=None, data={}))
         checker.get_key = lambda _: None
-        bucket = {"Name": "b", "Location": {}, checker.annotation_key: {"ServerSideEncryptionConfiguration": {"Rules": each or []}}}
+        bucket = {
+            "Name": "b",
+            "Location": {},
+            checker.annotation_key: {"ServerSideEncryptionConfiguration": {"Rules": each or []}},
+        }
         wanted.append(str(bool(_process(checker, bucket))).lower())
-    assert decided(database, "aws.s3", [data], rows) == wanted
+    assert decided(rules_connection, "aws.s3", [data], rows) == wanted
 
 
 def _process(checker: BucketEncryption, bucket: dict[str, Any]) -> Any:
@@ -235,16 +317,18 @@ GRANTS = st.builds(
 
 
 @given(
-    asked=st.fixed_dictionaries({}, optional={"allow_website": st.booleans(), "permissions": st.just(["WRITE"])}),
+    asked=st.fixed_dictionaries(
+        {}, optional={"allow_website": st.booleans(), "permissions": st.just(["WRITE"])}
+    ),
     grants=st.lists(GRANTS, max_size=3),
     website=st.sampled_from([None, {"IndexDocument": {"Suffix": "i"}}]),
 )
 @SETTINGS
-def test_global_grants_are_c7ns(database, asked, grants, website) -> None:
+def test_global_grants_are_c7ns(rules_connection, asked, grants, website) -> None:
     data = {"type": "global-grants", **asked}
     row = {"Name": "b", "Acl": {"Grants": grants}, "Website": website}
     wanted = str(bool(GlobalGrantsFilter(data).process_bucket(json.loads(json.dumps(row))))).lower()
-    assert decided(database, "aws.s3", [data], [row]) == [wanted]
+    assert decided(rules_connection, "aws.s3", [data], [row]) == [wanted]
 
 
 @pytest.mark.parametrize(
@@ -262,8 +346,10 @@ def test_global_grants_are_c7ns(database, asked, grants, website) -> None:
         ("aws.s3", {"type": "check-public-block"}, [{"Name": "b"}], ["error"]),
     ],
 )  # fmt: skip
-def test_a_fact_that_the_inventory_does_not_hold_has_no_answer(database, resource, data, rows, outcomes) -> None:
-    assert decided(database, resource, [data], rows) == outcomes
+def test_a_fact_that_the_inventory_does_not_hold_has_no_answer(
+    rules_connection, resource, data, rows, outcomes
+) -> None:
+    assert decided(rules_connection, resource, [data], rows) == outcomes
 
 
 @pytest.mark.parametrize(
@@ -295,13 +381,17 @@ MARKS = st.one_of(
 )  # fmt: skip
 
 
-@given(marks=st.lists(MARKS, min_size=1), op=st.sampled_from(["stop", "terminate"]), skew=st.sampled_from([0, 1, 4, 400]))
+@given(
+    marks=st.lists(MARKS, min_size=1),
+    op=st.sampled_from(["stop", "terminate"]),
+    skew=st.sampled_from([0, 1, 4, 400]),
+)
 @SETTINGS
-def test_marks_are_c7ns(database, marks, op, skew) -> None:
+def test_marks_are_c7ns(rules_connection, marks, op, skew) -> None:
     data = {"type": "marked-for-op", "tag": "m", "op": op, "skew": skew}
     rows = [{"Tags": [{"Key": "m", "Value": each}]} for each in marks if not _guessed(each)]
     wanted = by_c7n([data], [json.dumps(row) for row in rows])
-    found = decided(database, "aws.ec2", [data], rows)
+    found = decided(rules_connection, "aws.ec2", [data], rows)
     assert [mine for mine, theirs in zip(found, wanted, strict=True) if theirs != "error"] == [
         theirs for theirs in wanted if theirs != "error"
     ]
@@ -333,22 +423,26 @@ def _guessed(mark: str) -> bool:
         (5, "false"),
     ],
 )
-def test_labels_of_google_carry_marks(database, value, outcome) -> None:
+def test_labels_of_google_carry_marks(rules_connection, value, outcome) -> None:
     data = {"type": "marked-for-op", "op": "stop"}
     row = {"labels": {"custodian_status": value}}
-    assert decided(database, "gcp.instance", [data], [row]) == [outcome]
+    assert decided(rules_connection, "gcp.instance", [data], [row]) == [outcome]
 
 
 @given(
     kind=st.sampled_from(["instance-age", "instance-uptime", "state-age", "image-age", "age"]),
     op=st.sampled_from(["gt", "ge", "lt", "le"]),
     days=st.sampled_from([0, 1, 30, 400]),
-    attached=st.lists(st.sampled_from(["2026-11-20T10:00:00+00:00", "2026-01-01T00:00:00+00:00"]), max_size=2),
+    attached=st.lists(
+        st.sampled_from(["2026-11-20T10:00:00+00:00", "2026-01-01T00:00:00+00:00"]), max_size=2
+    ),
     launched=st.sampled_from(["2026-11-22T14:00:00+00:00", "2025-01-01T00:00:00+00:00"]),
-    reason=st.sampled_from(["", "User initiated (2026-11-21 20:00:00 GMT)", "Server (x) (2026-01-01 00:00:00 GMT)"]),
+    reason=st.sampled_from(
+        ["", "User initiated (2026-11-21 20:00:00 GMT)", "Server (x) (2026-01-01 00:00:00 GMT)"]
+    ),
 )
 @SETTINGS
-def test_age_filters_are_c7ns(database, kind, op, days, attached, launched, reason) -> None:
+def test_age_filters_are_c7ns(rules_connection, kind, op, days, attached, launched, reason) -> None:
     resource = {"image-age": "aws.ami", "age": "aws.ebs-snapshot"}.get(kind, "aws.ec2")
     disks = [{"DeviceName": "a", "Ebs": {"AttachTime": each}} for each in attached]
     row = {
@@ -358,7 +452,7 @@ def test_age_filters_are_c7ns(database, kind, op, days, attached, launched, reas
     data = {"type": kind, "op": op, "days": days}
     wanted = by_c7n([data], [json.dumps(row)])
     if wanted != ["error"]:
-        assert decided(database, resource, [data], [row]) == wanted
+        assert decided(rules_connection, resource, [data], [row]) == wanted
 
 
 @given(
@@ -366,10 +460,10 @@ def test_age_filters_are_c7ns(database, kind, op, days, attached, launched, reas
     names=st.lists(st.sampled_from(["a", "b", "aws:x", "c"]), max_size=4),
 )  # fmt: skip
 @SETTINGS
-def test_tag_counts_are_c7ns(database, count, op, names) -> None:
+def test_tag_counts_are_c7ns(rules_connection, count, op, names) -> None:
     data = {"type": "tag-count", "op": op, "count": count}
     row = {"Tags": [{"Key": name, "Value": "v"} for name in names]}
-    assert decided(database, "aws.ec2", [data], [row]) == by_c7n([data], [json.dumps(row)])
+    assert decided(rules_connection, "aws.ec2", [data], [row]) == by_c7n([data], [json.dumps(row)])
 
 
 @pytest.mark.parametrize(
@@ -386,12 +480,12 @@ def test_tag_counts_are_c7ns(database, count, op, names) -> None:
         ([{"a": "{nonsense}"}], {"a": "{nonsense}"}, "true"),
     ],
 )  # fmt: skip
-def test_variables_are_those_of_the_resource(database, filters, row, outcome) -> None:
-    assert decided(database, "aws.sns-subscription", filters, [row]) == [outcome]
+def test_variables_are_those_of_the_resource(rules_connection, filters, row, outcome) -> None:
+    assert decided(rules_connection, "aws.sns-subscription", filters, [row]) == [outcome]
     assert by_c7n(filters, [json.dumps(row)]) == [outcome]
 
 
-def test_a_variable_that_is_not_known_has_no_answer(database) -> None:
+def test_a_variable_that_is_not_known_has_no_answer(rules_connection) -> None:
     rule = filters_rule([{"Owner": "{account_id}"}], Context(NOW, "aws.ec2"), "filters")
-    assert by_sql(database, rule, ["{}"], account=None) == ["error"]
+    assert by_sql(rules_connection, rule, ["{}"], account=None) == ["error"]
     assert by_reference(rule, ["{}"], account=None) == ["error"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import psycopg
@@ -15,7 +14,6 @@ from apps.rules.custodian.context import Context
 from apps.rules.custodian.filters import filters_rule
 from apps.rules.errors import PolicyError, Unsupported
 from tests.rules.custodian_oracle import NOW, by_c7n, by_reference, by_sql
-from tests.rules.server import running
 
 DOCUMENT: dict[str, Any] = {
     "State": {"Name": "running", "Code": 16},
@@ -188,24 +186,18 @@ CHECKS: list[dict[str, Any]] = [
 ]
 
 
-@pytest.fixture(scope="module")
-def database() -> Iterator[psycopg.Connection]:
-    with running() as dsn, psycopg.connect(dsn, autocommit=True) as connection:
-        yield connection
-
-
-def three_ways(database: psycopg.Connection, filters: list[Any], documents: list[str]) -> None:
+def three_ways(rules_connection: psycopg.Connection, filters: list[Any], documents: list[str]) -> None:
     rule = filters_rule(filters, Context(NOW, "aws.ec2"), "filters")
-    found, meant = by_sql(database, rule, documents), by_reference(rule, documents)
+    found, meant = by_sql(rules_connection, rule, documents), by_reference(rule, documents)
     assert found == meant, filters
     assert found == by_c7n(filters, documents), filters
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)
-def test_every_form_of_expression_gives_what_c7n_gives(database, expression) -> None:
+def test_every_form_of_expression_gives_what_c7n_gives(rules_connection, expression) -> None:
     documents = [json.dumps(DOCUMENT, ensure_ascii=False), "{}"]
     for check in CHECKS:
-        three_ways(database, [{"type": "value", "key": expression, **check}], documents)
+        three_ways(rules_connection, [{"type": "value", "key": expression, **check}], documents)
 
 
 MEMBERS = st.recursive(
@@ -234,10 +226,10 @@ PATHS = [
     ),
     documents=st.lists(st.dictionaries(st.sampled_from(["a", "b", "a.b"]), MEMBERS), min_size=1, max_size=6),
 )
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
-def test_expressions_agree_on_random_documents(database, path, check, documents) -> None:
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+def test_expressions_agree_on_random_documents(rules_connection, path, check, documents) -> None:
     texts = [json.dumps(each) for each in documents]
-    three_ways(database, [{"type": "value", "key": path, **check}], texts)
+    three_ways(rules_connection, [{"type": "value", "key": path, **check}], texts)
 
 
 @given(
@@ -253,12 +245,12 @@ def test_expressions_agree_on_random_documents(database, path, check, documents)
     count=st.one_of(st.none(), st.tuples(st.sampled_from(["eq", "gte", "lt"]), st.integers(0, 2))),
     documents=st.lists(st.dictionaries(st.sampled_from(["a", "b"]), MEMBERS), min_size=1, max_size=6),
 )
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
-def test_list_items_agree_on_random_documents(database, key, attrs, count, documents) -> None:
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+def test_list_items_agree_on_random_documents(rules_connection, key, attrs, count, documents) -> None:
     data: dict[str, Any] = {"type": "list-item", "key": key, "attrs": attrs}
     if count is not None:
         data |= {"count_op": count[0], "count": count[1]}
-    three_ways(database, [data], [json.dumps(each) for each in documents])
+    three_ways(rules_connection, [data], [json.dumps(each) for each in documents])
 
 
 @pytest.mark.parametrize(
@@ -280,11 +272,11 @@ def test_what_is_not_supported_is_refused_by_name(expression, reason) -> None:
 
 @given(source=st.text(alphabet="ab.[]*?&|!'`\"(){}@:,0 ", max_size=25))
 @settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
-def test_no_key_brings_the_compiler_down(database, source) -> None:
+def test_no_key_brings_the_compiler_down(rules_connection, source) -> None:
     try:
         rule = filters_rule(
             [{"type": "value", "key": source, "value": "a"}], Context(NOW, "aws.ec2"), "filters"
         )
     except PolicyError:
         return
-    assert by_sql(database, rule, ['{"a": [1]}', "{}"]) == by_reference(rule, ['{"a": [1]}', "{}"])
+    assert by_sql(rules_connection, rule, ['{"a": [1]}', "{}"]) == by_reference(rule, ['{"a": [1]}', "{}"])

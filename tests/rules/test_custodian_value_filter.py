@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
@@ -18,18 +17,11 @@ from apps.rules.custodian.filters import filters_rule
 from apps.rules.custodian.value_filter import OPERATOR_NAMES
 from apps.rules.errors import PolicyError
 from tests.rules.custodian_oracle import CORPORA, NOW, by_c7n, by_reference, by_sql
-from tests.rules.server import running
 
 TABLE = CORPORA / "policies" / "custodian" / "value_truth_table.csv"
 
 GUESSED_DATES = {'"1.2.3"', '"1.10"'}
 """Texts that dateutil takes for dates (January 2003, the 10th of this month); the dialect reads ISO dates."""
-
-
-@pytest.fixture(scope="module")
-def database() -> Iterator[psycopg.Connection]:
-    with running() as dsn, psycopg.connect(dsn, autocommit=True) as connection:
-        yield connection
 
 
 def rule_of(filters: list[Any]) -> Any:
@@ -53,7 +45,7 @@ def _table() -> list[tuple[dict[str, Any], list[dict[str, str]]]]:
 
 
 @pytest.mark.skipif(not TABLE.exists(), reason="the corpora are not here")
-def test_every_case_of_the_truth_table_has_its_outcome(database: psycopg.Connection) -> None:
+def test_every_case_of_the_truth_table_has_its_outcome(rules_connection: psycopg.Connection) -> None:
     wrong, checked, refused = [], 0, 0
     for data, cases in _table():
         if data.get("value_type") == "version":
@@ -62,7 +54,9 @@ def test_every_case_of_the_truth_table_has_its_outcome(database: psycopg.Connect
         rule = rule_of([data])
         values = [case["resource_value"] for case in cases]
         documents = ["{}" if value == "<missing>" else f'{{"v": {value}}}' for value in values]
-        answers = zip(cases, by_sql(database, rule, documents), by_reference(rule, documents), strict=True)
+        answers = zip(
+            cases, by_sql(rules_connection, rule, documents), by_reference(rule, documents), strict=True
+        )
         for case, found, meant in answers:
             checked += 1
             wanted = "error" if case["result"].startswith("raises") else case["result"]
@@ -91,13 +85,15 @@ TEXTS = st.one_of(
         ["", "a", "b", "ab", "A", " a ", "5", " 5 ", "05", "5.0", "1_000", "true", "absent", "present", "empty",
          "not-null", "é", "É", "straße", "10.0.0.0/16", "10.0.0.5", "10.0.1.0/24", "10.0.0.5/24", "::1",
          "2026-01-31", "2026-02-30", "2024-02-29", "2026-01-31T10:00:00Z", "2026-01-31T10:00:00.1234567+02:00",
-         "2026/01/31", "20260131T101500Z", "1767225600", "Sat, 31 Jan 2026 10:00:00 GMT", "0001-01-02", "0001-01-01T00:00:00Z", "1767225600.5",
+         "2026/01/31", "20260131T101500Z", "1767225600", "Sat, 31 Jan 2026 10:00:00 GMT", "0001-01-02",
+         "0001-01-01T00:00:00Z", "1767225600.5",
          "9999-12-31T23:59:59Z", "a%b_c", "a*", "[a]", "a\nb", "a\n", "'\"\\", "😀"]
     ),
     st.text(alphabet="abAB5 .*-_é\n", max_size=5),
 )  # fmt: skip
 SCALARS = st.one_of(
-    st.none(), st.booleans(), st.integers(-3, 12), st.sampled_from([0.0, 1.0, 5.0, 5.5, -0.5, 1767225600, 1767225600000]),
+    st.none(), st.booleans(), st.integers(-3, 12),
+    st.sampled_from([0.0, 1.0, 5.0, 5.5, -0.5, 1767225600, 1767225600000]),
     TEXTS,
 )  # fmt: skip
 KEYS = st.sampled_from(["a", "b", "5", "Key"])
@@ -124,19 +120,19 @@ def value_filters(draw: st.DrawFn) -> dict[str, Any]:
     return data
 
 
-def assert_same(database: psycopg.Connection, filters: list[Any], documents: list[str]) -> None:
+def assert_same(rules_connection: psycopg.Connection, filters: list[Any], documents: list[str]) -> None:
     """All three agree. A rule that cannot be compiled is none to compare."""
     try:
         rule = rule_of(filters)
     except PolicyError:
         return
-    found, meant = by_sql(database, rule, documents), by_reference(rule, documents)
+    found, meant = by_sql(rules_connection, rule, documents), by_reference(rule, documents)
     assert found == meant, (filters, documents)
     assert found == by_c7n(filters, documents), (filters, documents)
 
 
 COMMON = settings(
-    max_examples=300,
+    max_examples=150,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -148,8 +144,8 @@ def documents_of(values: list[Any]) -> list[str]:
 
 @given(data=value_filters(), values=st.lists(VALUES, min_size=1, max_size=8))
 @COMMON
-def test_sql_reference_and_c7n_agree_on_random_values(database, data, values) -> None:
-    assert_same(database, [data], documents_of(values))
+def test_sql_reference_and_c7n_agree_on_random_values(rules_connection, data, values) -> None:
+    assert_same(rules_connection, [data], documents_of(values))
 
 
 @given(
@@ -159,10 +155,10 @@ def test_sql_reference_and_c7n_agree_on_random_values(database, data, values) ->
     values=st.lists(VALUES, min_size=1, max_size=8),
 )
 @COMMON
-def test_ages_agree_on_random_values(database, op, value_type, days, values) -> None:
+def test_ages_agree_on_random_values(rules_connection, op, value_type, days, values) -> None:
     readable = [value for value in values if not (isinstance(value, str) and _only_dateutil_reads(value))]
     data = {"type": "value", "key": "v", "op": op, "value_type": value_type, "value": days}
-    assert_same(database, [data], documents_of(readable))
+    assert_same(rules_connection, [data], documents_of(readable))
 
 
 def _only_dateutil_reads(value: str) -> bool:
@@ -185,9 +181,11 @@ def _only_dateutil_reads(value: str) -> bool:
     values=st.lists(VALUES, min_size=1, max_size=8),
 )
 @COMMON
-def test_networks_agree_on_random_values(database, op, value, values) -> None:
+def test_networks_agree_on_random_values(rules_connection, op, value, values) -> None:
     data = {"type": "value", "key": "v", "op": op, "value_type": "cidr", "value": value}
-    assert_same(database, [data], documents_of([value for value in values if not _nests_lists(value)]))
+    assert_same(
+        rules_connection, [data], documents_of([value for value in values if not _nests_lists(value)])
+    )
 
 
 def _nests_lists(value: Any) -> bool:
@@ -201,14 +199,14 @@ def _nests_lists(value: Any) -> bool:
     values=st.lists(VALUES, max_size=8),
 )
 @COMMON
-def test_prefix_lengths_agree_on_random_values(database, op, value, values) -> None:
+def test_prefix_lengths_agree_on_random_values(rules_connection, op, value, values) -> None:
     data = {"type": "value", "key": "v", "op": op, "value_type": "cidr_size", "value": value}
-    assert_same(database, [data], documents_of(values))
+    assert_same(rules_connection, [data], documents_of(values))
 
 
 @given(data=st.data(), values=st.lists(VALUES, min_size=1, max_size=6))
 @COMMON
-def test_boolean_groups_agree_on_random_values(database, data, values) -> None:
+def test_boolean_groups_agree_on_random_values(rules_connection, data, values) -> None:
     leaf = st.one_of(
         st.builds(lambda value: {"v": value}, SCALARS),
         st.builds(lambda op, value: {"type": "value", "key": "v", "op": op, "value": value},
@@ -216,10 +214,12 @@ def test_boolean_groups_agree_on_random_values(database, data, values) -> None:
     )  # fmt: skip
     group = st.recursive(
         leaf,
-        lambda inner: st.builds(lambda k, items: {k: items}, st.sampled_from(["and", "or", "not"]), st.lists(inner, max_size=3)),
+        lambda inner: st.builds(
+            lambda k, items: {k: items}, st.sampled_from(["and", "or", "not"]), st.lists(inner, max_size=3)
+        ),
         max_leaves=6,
     )  # fmt: skip
-    assert_same(database, data.draw(st.lists(group, max_size=3)), documents_of(values))
+    assert_same(rules_connection, data.draw(st.lists(group, max_size=3)), documents_of(values))
 
 
 @given(
@@ -234,5 +234,5 @@ def test_boolean_groups_agree_on_random_values(database, data, values) -> None:
     ),
 )  # fmt: skip
 @COMMON
-def test_tags_agree_wherever_they_are_kept(database, name, value, tags) -> None:
-    assert_same(database, [{f"tag:{name}": value}], [json.dumps(tags, ensure_ascii=False)])
+def test_tags_agree_wherever_they_are_kept(rules_connection, name, value, tags) -> None:
+    assert_same(rules_connection, [{f"tag:{name}": value}], [json.dumps(tags, ensure_ascii=False)])

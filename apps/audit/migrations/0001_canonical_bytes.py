@@ -2,7 +2,7 @@ from django.db import migrations
 
 # Canonical bytes of an audit row: every field length-prefixed (4 bytes, big-endian; 0xffffffff for NULL), in
 # a fixed order, so that no two rows share them. decode(…, 'escape') turns text into its UTF-8 bytes and, unlike
-# convert_to(), is immutable: a generated column may use it and the planner can inline it.
+# convert_to(), is immutable, so that the whole can be inlined.
 SQL = r"""
 CREATE FUNCTION audit_field(value bytea) RETURNS bytea
 LANGUAGE sql IMMUTABLE PARALLEL SAFE

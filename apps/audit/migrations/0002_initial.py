@@ -1,6 +1,5 @@
 from django.db import migrations, models
 
-import apps.audit.models
 import apps.core.context
 import apps.core.db.fields
 import apps.core.ids
@@ -41,42 +40,8 @@ class Migration(migrations.Migration):
                 ("target_type", models.TextField(null=True)),
                 ("payload", models.JSONField(db_default={})),
                 ("created_at", models.DateTimeField(db_default=apps.core.db.fields.TransactionNow())),
-                (
-                    "canonical",
-                    models.GeneratedField(
-                        db_persist=True,
-                        expression=apps.audit.models.Canonical(
-                            "id",
-                            "tenant_id",
-                            "created_at",
-                            "actor",
-                            "action",
-                            "target_type",
-                            "target_id",
-                            "payload",
-                        ),
-                        output_field=models.BinaryField(),
-                    ),
-                ),
-                (
-                    "leaf",
-                    models.GeneratedField(
-                        db_persist=True,
-                        expression=apps.audit.models.Leaf(
-                            apps.audit.models.Canonical(
-                                "id",
-                                "tenant_id",
-                                "created_at",
-                                "actor",
-                                "action",
-                                "target_type",
-                                "target_id",
-                                "payload",
-                            )
-                        ),
-                        output_field=models.BinaryField(),
-                    ),
-                ),
+                ("canonical", models.BinaryField(db_default=b"", editable=False)),
+                ("leaf", models.BinaryField(db_default=b"", editable=False)),
             ],
             options={
                 "db_table": "audits",

@@ -18,12 +18,14 @@ from apps.core.errors import InvalidInput
 from apps.core.states import StateMachine, transition
 
 from ..languages import PolicyDraft, PolicyFileRefusal, policy_language
-from ..models import ImportRun, Policy, PolicyVersion, policy_key
+from ..models import SEVERITIES, ImportRun, Policy, PolicyVersion, policy_key
 from .importing import ImportLog, Progress
 from .policy_files import policy_files
 
 COMPILED = ("active", "disabled", "needs_parameters", "draft")
 REFUSED = ("unsupported", "invalid")
+# Under this key of a policy's metadata stands the severity that people gave it; an import leaves it alone.
+OVERRIDE = "severity_override"
 
 POLICY_MACHINE = StateMachine(
     model=Policy,
@@ -123,7 +125,9 @@ def _save(draft: PolicyDraft, file: str, tally: _Tally) -> bool:
     pk = policy_key(current_tenant_id(), draft.language, provider_id)
     policy = Policy.objects.filter(pk=pk).first()
     if policy is None:
-        policy = Policy(pk=pk, status=draft.status, current_version=0, parameters=dict(draft.parameters))
+        policy = Policy(
+            pk=pk, status=draft.status, current_version=0, parameters=dict(draft.parameters), metadata={}
+        )
         changed = True
     else:
         current_sha = PolicyVersion.objects.filter(policy=policy, number=policy.current_version).values_list(
@@ -147,8 +151,16 @@ def _save(draft: PolicyDraft, file: str, tally: _Tally) -> bool:
     return True
 
 
-def _metadata(draft: PolicyDraft, provider_id: str) -> dict[str, Any]:
-    return {**draft.metadata, "provider_id": provider_id, "refusals": [dict(r) for r in draft.refusals]}
+def _metadata(policy: Policy, draft: PolicyDraft, provider_id: str) -> dict[str, Any]:
+    metadata = {**draft.metadata, "provider_id": provider_id, "refusals": [dict(r) for r in draft.refusals]}
+    if OVERRIDE in policy.metadata:
+        metadata[OVERRIDE] = policy.metadata[OVERRIDE]
+    return metadata
+
+
+def _severity(policy: Policy, draft: PolicyDraft) -> str:
+    """What people set it to, else what the definition says."""
+    return str(policy.metadata.get(OVERRIDE) or draft.severity)
 
 
 def _status(policy: Policy, draft: PolicyDraft) -> str:
@@ -163,17 +175,17 @@ def _differs(policy: Policy, draft: PolicyDraft, provider_id: str) -> bool:
         draft.name,
         draft.type,
         draft.effect,
-        draft.severity,
+        _severity(policy, draft),
         _status(policy, draft),
-        json.loads(json.dumps(_metadata(draft, provider_id))),
+        json.loads(json.dumps(_metadata(policy, draft, provider_id))),
     )
 
 
 def _apply(policy: Policy, draft: PolicyDraft, provider_id: str, *, new_version: bool) -> None:
     policy.status = _status(policy, draft) if policy.current_version else draft.status
     policy.name, policy.provider, policy.type = draft.name, draft.provider, draft.type
-    policy.effect, policy.severity, policy.language = draft.effect, draft.severity, draft.language
-    policy.metadata = _metadata(draft, provider_id)
+    policy.effect, policy.severity, policy.language = draft.effect, _severity(policy, draft), draft.language
+    policy.metadata = _metadata(policy, draft, provider_id)
     policy.current_version += new_version
     if policy._state.adding:
         policy.save(force_insert=True)
@@ -209,5 +221,20 @@ def set_policy_parameters(*, policy: Policy, parameters: Mapping[str, Any]) -> P
         policy.updated_at = TransactionNow()
         policy.save(update_fields=["parameters", "status", "effect", "updated_at"])
         record("catalog.policy.parameters_set", policy, {"before": before, "after": dict(parameters)})
+        policy.refresh_from_db()
+    return policy
+
+
+def set_policy_severity(*, policy: Policy, severity: str) -> Policy:
+    """Give a policy another severity than its definition's; later imports keep it. Audited with both."""
+    if severity not in SEVERITIES:
+        raise InvalidInput(f"severity must be one of {', '.join(SEVERITIES)}, not {severity!r}.", field="severity")
+    with transaction.atomic():
+        before = policy.severity
+        policy.severity = severity
+        policy.metadata = {**policy.metadata, OVERRIDE: severity}
+        policy.updated_at = TransactionNow()
+        policy.save(update_fields=["severity", "metadata", "updated_at"])
+        record("catalog.policy.severity_set", policy, {"before": before, "after": severity})
         policy.refresh_from_db()
     return policy

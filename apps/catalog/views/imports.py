@@ -20,8 +20,8 @@ from apps.core.emptiness import Emptiness
 from apps.core.errors import GovernanceError
 from apps.core.pages import Sort
 from apps.core.pagination import Keyset
+from apps.core.requests import non_atomic
 from apps.jobs.services import enqueue
-from apps.tenancy.middleware import non_atomic
 from apps.tenancy.pages import FormPage, ListPage, show_on_form
 from apps.tenancy.roles import Permission
 
@@ -72,7 +72,7 @@ class UploadForm(forms.Form):
     )
     file = forms.FileField(
         label="File",
-        help_text="Inventory: JSON, NDJSON or CSV. Policies: Azure Policy JSON, Cloud Custodian YAML, or a ZIP of them.",
+        help_text="Inventory: JSON, NDJSON or CSV. Policies: Azure Policy JSON, Cloud Custodian YAML, or a ZIP.",
     )
     format = forms.ChoiceField(
         required=False,

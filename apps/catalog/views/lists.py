@@ -45,7 +45,7 @@ class ResourceList(ListPage):
         Column("name", "Resource", cell=_resource_link, css="main"),
         Column("native_id", "Cloud id", shown=False, value=lambda r: r.display_id),
         Column("id", "Id", shown=False),
-        Column("provider", "Cloud", sort="type", css="upper"),
+        Column("provider", "Cloud", cell=lambda r: cells.coded(r.provider), sort="type"),
         Column("type", "Type", sort="type", css="wide"),
         Column("location", "Location"),
         Column("account", "Account", css="id", cell=lambda r: cells.code(r.account)),
@@ -83,11 +83,12 @@ class PolicyList(ListPage):
         Sort("status", "By status", Keyset("status", "id")),
     )
     columns = (
-        Column("name", "Policy", cell=lambda p: cells.link(p.name, "catalog:policy-detail", p.pk), sort="name", css="main"),
+        Column("name", "Policy", sort="name", css="main",
+               cell=lambda p: cells.link(p.name, "catalog:policy-detail", p.pk)),
         Column("id", "Id", shown=False),
         Column("severity", "Severity", cell=lambda p: cells.severity(p.severity)),
         Column("status", "Status", cell=lambda p: cells.status(p.status), sort="status"),
-        Column("provider", "Cloud", css="upper"),
+        Column("provider", "Cloud", cell=lambda p: cells.coded(p.provider)),
         Column("type", "Resource type", css="wide"),
         Column("language", "Written in"),
         Column("effect", "Effect"),

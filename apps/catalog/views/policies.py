@@ -24,7 +24,7 @@ def declared_parameters(policy: Policy) -> Mapping[str, Any]:
     definition = version.definition if version is not None else {}
     properties = definition.get("properties", definition) if isinstance(definition, dict) else {}
     declared = properties.get("parameters", {}) if isinstance(properties, dict) else {}
-    named = dict.fromkeys(policy.parameters, {}) if isinstance(policy.parameters, dict) else {}
+    named: dict[str, Any] = {name: {} for name in policy.parameters}
     return named | (declared if isinstance(declared, dict) else {})
 
 
@@ -42,11 +42,17 @@ class ParametersForm(forms.Form):
         default = declared.get("defaultValue")
         current = policy.parameters.get(name, default)
         text = str(declared.get("type", "String")).lower() == "string"
-        shown = current if text and isinstance(current, str) else json.dumps(current) if current is not None else ""
+        shown = (
+            current
+            if text and isinstance(current, str)
+            else json.dumps(current)
+            if current is not None
+            else ""
+        )
         hints = [str(about.get("description", ""))]
         hints += ["" if text else "As JSON."]
         hints += [f"Default: {json.dumps(default)}." if default is not None else ""]
-        common = {
+        common: dict[str, Any] = {
             "label": about.get("displayName") or name,
             "required": False,
             "initial": shown,
@@ -103,7 +109,9 @@ class PolicySwitch(CommandPage):
 
     def act(self, request: HttpRequest, **kwargs: Any) -> str:
         policy = get_object_or_404(Policy, pk=kwargs["pk"])
-        set_policy_status(policy=policy, status="active" if request.POST.get("to") == "active" else "disabled")
+        set_policy_status(
+            policy=policy, status="active" if request.POST.get("to") == "active" else "disabled"
+        )
         return self.fallback(**kwargs)
 
     def fallback(self, **kwargs: Any) -> str:

@@ -8,10 +8,10 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ("core", "0002_functions"),
-        ("tenancy", "0002_lookup"),
+        ("tenancy", "0003_idempotency_keys"),
         ("audit", "0003_inserting_transaction"),
         ("jobs", "0002_due"),
-        ("catalog", "0002_watermark_and_storage"),
+        ("catalog", "0003_prefix_search"),
         ("findings", "0002_change_records"),
         ("costs", "0002_hypertable"),
         ("actions", "0001_initial"),

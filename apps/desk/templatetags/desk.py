@@ -22,12 +22,7 @@ register.filter("day", cells.day)
 register.filter("code", cells.code)
 register.filter("number", cells.number)
 register.filter("tags", cells.tags)
-
-
-@register.filter
-def words(value: Any) -> str:
-    """A code as words: `cost_optimization` → cost optimization."""
-    return str(value).replace("_", " ")
+register.filter("words", cells.words)
 
 
 @register.filter
@@ -83,7 +78,9 @@ def navigation(context: dict[str, Any]) -> dict[str, Any]:
     may = context.get("may", {})
     groups = []
     for group in GROUPS:
-        places = [(p, reverse(p.view), here == p.view or here in p.under) for p in group.places if may.get(p.needs)]
+        places = [
+            (p, reverse(p.view), here == p.view or here in p.under) for p in group.places if may.get(p.needs)
+        ]
         if places:
             groups.append((group.label, places))
     return {"groups": groups}

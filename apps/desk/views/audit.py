@@ -27,7 +27,9 @@ def _payload(row: Audit) -> str:
     if not row.payload:
         return cells.NOTHING
     text = json.dumps(row.payload, indent=2, ensure_ascii=False)
-    return format_html('<details class="inline"><summary>{}</summary><pre>{}</pre></details>', "Details", text)
+    return format_html(
+        '<details class="inline"><summary>{}</summary><pre>{}</pre></details>', "Details", text
+    )
 
 
 class AuditList(ListPage):

@@ -9,12 +9,11 @@ from django.db.models import QuerySet
 
 from apps.catalog.models import Policy, Resource
 from apps.catalog.views.policies import declared_parameters
+from apps.core.json_tree import json_tree
 from apps.findings.models import PolicyException, ViolationEvent
 from apps.findings.queries import violation_counts, violations
 from apps.tenancy.names import names_of_actors
 from apps.tenancy.pages import DetailPage
-
-from ..json_tree import json_tree
 
 LISTED = 50
 

@@ -16,7 +16,8 @@ from django.urls import URLPattern, path, reverse
 from unfold.decorators import action, display
 from unfold.sections import TemplateSection
 
-from apps.catalog.models import PROVIDERS, Resource
+from apps.catalog.models import Resource
+from apps.core.filters import StartsWith
 from apps.tenancy.admin_base import ReadOnlyDeskModelAdmin
 from apps.tenancy.admin_display import STATUS_LABELS, age, clamped, shortened, until
 from apps.tenancy.admin_lists import choice_filter
@@ -52,7 +53,7 @@ class PolicyExceptionAdmin(ReadOnlyDeskModelAdmin):
     list_before_template = "admin/desk/queue_hint.html"
     change_form_outer_before_template = "admin/desk/exception_head.html"
     search_fields = ("id", "policy_id")
-    search_help_text = "Exception, policy or resource id; a resource by its whole cloud id"
+    search_help_text = "Exception, policy or resource id; how a cloud id begins"
     actions = ("approve_selected", "reject_selected")
     fields = (
         "status", "decided_by", "decided_at", "decision_reason",
@@ -73,7 +74,7 @@ class PolicyExceptionAdmin(ReadOnlyDeskModelAdmin):
         return queue_order(request.user.pk)
 
     def search_condition(self, request: HttpRequest, term: str) -> Q:
-        resources = Resource.objects.filter(Q(pk=term) | Q(provider__in=PROVIDERS, native_id=term))
+        resources = Resource.objects.filter(Q(pk=term) | Q(StartsWith("native_id", term)))
         found = list(resources.values_list("pk", flat=True)[:MATCHING_RESOURCES])
         return super().search_condition(request, term) | Q(resource_id__in=found)
 

@@ -9,7 +9,8 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from unfold.decorators import display
 
-from apps.catalog.models import PROVIDERS, SEVERITIES, Resource
+from apps.catalog.models import SEVERITIES, Resource
+from apps.core.filters import StartsWith
 from apps.tenancy.admin_base import ReadOnlyDeskModelAdmin
 from apps.tenancy.admin_display import SEVERITY_LABELS, STATUS_LABELS, age, clamped, shortened
 from apps.tenancy.admin_lists import choice_filter
@@ -29,7 +30,7 @@ class ViolationAdmin(ReadOnlyDeskModelAdmin):
     list_select_related = ("policy", "resource")
     ordering = ("-severity_rank", "-last_seen", "-id")
     search_fields = ("id", "policy_id", "resource_id")
-    search_help_text = "Violation, policy or resource id; a resource by its whole cloud id"
+    search_help_text = "Violation, policy or resource id; how a cloud id begins"
     fields = (
         "policy", "resource", "severity", "reason", "status", "suppressed_until", "exception_id",
         "first_seen", "last_seen", "fixed_at", "policy_version", "source",
@@ -40,7 +41,7 @@ class ViolationAdmin(ReadOnlyDeskModelAdmin):
         return rows
 
     def search_condition(self, request: HttpRequest, term: str) -> Q:
-        resources = Resource.objects.filter(provider__in=PROVIDERS, native_id=term)
+        resources = Resource.objects.filter(StartsWith("native_id", term))
         found = list(resources.values_list("pk", flat=True)[:MATCHING_RESOURCES])
         return super().search_condition(request, term) | Q(resource_id__in=found)
 

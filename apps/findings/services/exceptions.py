@@ -60,7 +60,7 @@ def covered_violations(*, policy: Policy | None, resource: Resource | None) -> Q
 
 
 def exception_impact(*, policy: Policy | None, resource: Resource | None) -> Impact:
-    open_now = covered_violations(policy=policy, resource=resource).filter(shown_status="open")
+    open_now = covered_violations(policy=policy, resource=resource).filter(Q(shown_status="open"))
     rows = open_now.order_by().values("severity").annotate(n=Count("pk"), since=Min("first_seen"))
     by_severity = {row["severity"]: row["n"] for row in rows}
     oldest = min((row["since"] for row in rows), default=None)
@@ -108,7 +108,7 @@ def approve_exception(*, exception: PolicyException, reason: str = "") -> Policy
         _decide(exception, "approved", reason)
         suppressed = (
             covered_violations(policy=exception.policy, resource=exception.resource)
-            .filter(shown_status="open")
+            .filter(Q(shown_status="open"))
             .update(status="suppressed", suppressed_until=exception.expires_at, exception_id=exception.pk)
         )
         record("findings.exception.applied", exception, {"suppressed": suppressed})

@@ -126,7 +126,7 @@ class ExceptionPreview(RoleRequiredMixin, View):
             except GovernanceError as error:
                 problem = str(error)
         else:
-            problem = " ".join(message for messages in form.errors.values() for message in messages)
+            problem = " ".join(str(message) for messages in form.errors.values() for message in messages)
         return TemplateResponse(
             request, "findings/_impact.html", {"impact": impact, "problem": problem, "previewed": True}
         )

@@ -115,7 +115,7 @@ class RecommendationList(ListPage):
     columns = (
         Column("title", "Recommendation", css="main"),
         Column("severity", "Severity", cell=lambda r: cells.severity(r.severity)),
-        Column("kind", "Kind", cell=lambda r: r.kind.replace("_", " ")),
+        Column("kind", "Kind", cell=lambda r: cells.coded(r.kind)),
         Column("description", "Why", css="wide"),
         Column("savings", "Saving a month", css="num"),
         Column("confidence", "Confidence", css="num"),

@@ -22,13 +22,8 @@ from ..queries import latest_open_violations, violations
 
 
 def _reason(row: Violation) -> str:
-    return cells.link(row.reason, "findings:violation-detail", row.pk)
-
-
-def _policy(row: Violation) -> str:
-    if row.policy is None:
-        return cells.NOTHING
-    return cells.link(row.policy.name, "catalog:policy-detail", row.policy_id)
+    policy = row.policy.name if row.policy is not None else "the policy is gone"
+    return cells.link(row.reason, "findings:violation-detail", row.pk, note=policy)
 
 
 def _resource(row: Violation) -> str:
@@ -40,8 +35,8 @@ def _resource(row: Violation) -> str:
 VIOLATION_COLUMNS = (
     Column("severity", "Severity", cell=lambda v: cells.severity(v.severity), sort="worst"),
     Column("resource", "Resource", value=lambda v: v.resource and v.resource.name, cell=_resource, css="wide"),
-    Column("reason", "Why", cell=_reason, css="main"),
-    Column("policy", "Policy", value=lambda v: v.policy and v.policy.name, cell=_policy),
+    Column("reason", "Why, and by which policy", cell=_reason, css="main"),
+    Column("policy", "Policy", value=lambda v: v.policy and v.policy.name, shown=False),
     Column("status", "Status", value=lambda v: v.shown_status, cell=lambda v: cells.status(v.shown_status)),
     Column("first_seen", "First seen", cell=lambda v: cells.moment(v.first_seen), css="when"),
     Column("last_seen", "Last seen", cell=lambda v: cells.moment(v.last_seen), sort="recent", css="when"),
@@ -130,7 +125,9 @@ class ViolationDetail(DetailPage):
         covering = None
         if violation.exception_id and violation.shown_status == "suppressed":
             people = ("created_by", "decided_by")
-            covering = PolicyException.objects.select_related(*people).filter(pk=violation.exception_id).first()
+            covering = (
+                PolicyException.objects.select_related(*people).filter(pk=violation.exception_id).first()
+            )
         return super().get_context_data(
             title="Violation",
             covering=covering,

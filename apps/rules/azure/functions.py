@@ -34,11 +34,9 @@ def _given(value: JsonOrMissing) -> Json:
 
 def _kinds(value: SqlValue, *kinds: str, scope: SqlScope) -> Sql:
     """Whether a value is of one of the kinds; never NULL."""
-    if value.form == "text" and "string" in kinds:
-        return TRUE
     if value.form != "json":
         natural = {"text": "string", "number": "number", "boolean": "boolean"}[value.form]
-        return TRUE if natural in kinds else FALSE
+        return sql("({} is not null)", value.expression) if natural in kinds else FALSE
     tests = [
         sql("{} = '%'".replace("%", kind), value.kind()) for kind in kinds
     ]  # kinds are words of this module
@@ -242,7 +240,7 @@ def _length(args: Args) -> Json:
 
 def _length_sql(args: Sequence[SqlValue], scope: SqlScope) -> SqlValue:
     if args[0].form == "text":
-        return SqlValue("number", sql("length({})", args[0].text()))
+        return SqlValue("number", sql("length({})", args[0].text()), sql("({} is not null)", args[0].text()))
     json = scope.share(args[0].json())
     made = sql(
         "case jsonb_typeof({}) when 'array' then jsonb_array_length({}) when 'string' then"
@@ -538,3 +536,47 @@ FUNCTIONS: dict[str, Function] = {
 }
 """Functions whose arguments may come from the resource. ARM's names; those in snake case are the front end's
 own."""
+
+ARITY: dict[str, tuple[int, int]] = {
+    **dict.fromkeys(
+        [
+            "tolower",
+            "toupper",
+            "trim",
+            "length",
+            "empty",
+            "first",
+            "last",
+            "array",
+            "int",
+            "string",
+            "json",
+            "bool",
+        ],
+        (1, 1),
+    ),
+    **dict.fromkeys(
+        [
+            "split",
+            "startswith",
+            "endswith",
+            "indexof",
+            "lastindexof",
+            "contains",
+            "equals",
+            "add",
+            "sub",
+            "mul",
+            "div",
+        ],
+        (2, 2),
+    ),
+    **dict.fromkeys(
+        ["mod", "adddays", "take", "skip", "join", "range", "iprangecontains", "intersection"], (2, 2)
+    ),
+    "replace": (3, 3),
+    "concat": (1, 100),
+    "substring": (2, 3),
+    "padleft": (2, 3),
+}
+"""How many arguments a function takes, by lower-cased name: least and most."""

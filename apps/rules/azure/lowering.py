@@ -10,7 +10,7 @@ from apps.rules.azure import expressions as ast
 from apps.rules.azure.constants import CONSTANT_FUNCTIONS
 from apps.rules.azure.context import FieldCount, Scope, ValueCount
 from apps.rules.azure.fields import as_value, resolve
-from apps.rules.azure.functions import FUNCTIONS
+from apps.rules.azure.functions import ARITY, FUNCTIONS
 from apps.rules.errors import EvaluationError, InvalidPolicy, Unsupported
 from apps.rules.tree import (
     Always,
@@ -90,6 +90,9 @@ def lower(node: ast.Expression, scope: Scope, at: str) -> Value:
 
 def _apply(name: str, args: tuple[Value, ...], scope: Scope, at: str) -> Value:
     lowered = name.lower()
+    least, most = ARITY.get(lowered, (0, 100))
+    if not least <= len(args) <= most:
+        raise InvalidPolicy(at, f"{name[:40]}() does not take {len(args)} values")
     if all(isinstance(arg, Const) for arg in args) and lowered in CONSTANT_FUNCTIONS:
         return _fold(name, CONSTANT_FUNCTIONS[lowered], args, at)
     if lowered not in _BY_LOWER:
@@ -143,7 +146,7 @@ def _linked_member(node: ast.Member, scope: Scope, at: str) -> Value | None:
         raise Unsupported(at, f"a member of {base.name}() is chosen by the resource")
     kind = "resource_group" if base.name.lower() == "resourcegroup" else "subscription"
     own = _own_column(kind, [name.lower() for name in names])
-    return own if own is not None else _linked_path(kind, names, scope, at)
+    return Func("azure", "or_empty", (own,)) if own is not None else _linked_path(kind, names, scope, at)
 
 
 def _own_column(kind: str, names: list[str]) -> Value | None:

@@ -84,7 +84,7 @@ def cross_account(data: Filter, context: Context, at: str) -> Rule:
     check = _Check(data, context, at, accounts)
     name = ACCESS_RESOURCES[context.resource]
     document = Path(Document(), (Key(name),), name)
-    statements = Func("custodian", "statements", (document, Const(context.resource == "aws.rest-api")))
+    statements = Func("custodian", "statements", (document, Const(context.resource == "aws.rest-api")), name)
     binding = context.binding()
     violation = _violation(check, binding)
     allowed = data.get("return_allowed", False) is True
@@ -147,7 +147,7 @@ def _meant(check: _Check, principal: Path, not_principal: Path) -> Rule:
         known += [check.leaf("glob", who, pattern) for pattern in check.listed("whitelist_patterns")]
         known.append(_is_known(check, who))
         stranger.append(negation(disjunction(tuple(known), check.at), check.at))
-    principals = Func("custodian", "principals", (principal,))
+    principals = Func("custodian", "principals", (principal,), "Principal")
     return disjunction(
         (
             Compare("custodian", "exists", not_principal, Const(MISSING), check.at),
@@ -168,7 +168,7 @@ def _is_known(check: _Check, who: Value) -> Rule:
 
 def _narrowed(check: _Check, condition: Path) -> Rule:
     """There are conditions, and each of them narrows the statement to those who are known."""
-    conditions = Func("custodian", "conditions", (condition,))
+    conditions = Func("custodian", "conditions", (condition,), "Condition")
     binding = check.context.binding()
     key = Path(Element(binding), (Key("key"),), "condition")
     values = Path(Element(binding), (Key("values"),), "values")
@@ -180,7 +180,9 @@ def _narrowed(check: _Check, condition: Path) -> Rule:
 
 def _ways(check: _Check, key: Path, values: Path) -> list[Rule]:
     """How a condition narrows."""
-    free: list[Json] = [name.lower() for name in check.data.get("whitelist_conditions", ("aws:userid", "aws:username"))]
+    free: list[Json] = [
+        name.lower() for name in check.data.get("whitelist_conditions", ("aws:userid", "aws:username"))
+    ]
     of_accounts: list[Json] = sorted(_ACCOUNT_KEYS)  # type: ignore[assignment]
     ways = [
         check.leaf("in", key, [*free, "aws:sourceip"]),
@@ -224,5 +226,7 @@ def _owner_given(check: _Check, key: Path, conditions: Value) -> Rule:
     """An endpoint's condition of a topic counts where the statement names a source owner as well."""
     binding = check.context.binding()
     other = Path(Element(binding), (Key("key"),), "condition")
-    owner = Quantify("any", conditions, binding, check.leaf("jmespath-same", other, "aws:sourceowner"), at=check.at)
+    owner = Quantify(
+        "any", conditions, binding, check.leaf("jmespath-same", other, "aws:sourceowner"), at=check.at
+    )
     return conjunction((check.leaf("jmespath-same", key, "sns:endpoint"), owner), check.at)

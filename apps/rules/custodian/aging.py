@@ -45,7 +45,7 @@ AGE_FILTERS: dict[tuple[str, str], str] = {
     ("aws.redshift-snapshot", "age"): "SnapshotCreateTime",
     ("aws.cache-snapshot", "age"): "NodeSnapshots",
     ("aws.launch-config", "age"): "CreatedTime",
-    ("openstack.server", "age"): "created_at",
+    ("openstack.server", "age"): "launched_at",
 }
 """Resource and filter → the attribute with its date."""
 
@@ -73,16 +73,16 @@ def _dated_attribute(data: Filter, context: Context) -> Value:
     kind, attribute = str(data["type"]), AGE_FILTERS[context.resource, str(data["type"])]
     place = Path(Document(), (Key(attribute),), attribute)
     if kind == "state-age":
-        return Func("custodian", "transition-date", (place,))
+        return Func("custodian", "transition-date", (place,), attribute)
     if attribute == "NodeSnapshots":
         return _earliest(place, ("SnapshotCreateTime",), context)
-    launched = Func("custodian", "date", (place,))
-    if (
-        kind == "instance-age"
-    ):  # a stopped instance that starts again has a new LaunchTime, its disks have not
-        disks = Path(Document(), (Key("BlockDeviceMappings"),), "BlockDeviceMappings")
-        return Func("custodian", "not_null", (_earliest(disks, ("Ebs", "AttachTime"), context), launched))
-    return launched
+    launched = Func("custodian", "date", (place,), attribute)
+    if kind != "instance-age":
+        return launched
+    # An instance that was stopped and starts again has a new LaunchTime, its disks have not.
+    disks = Path(Document(), (Key("BlockDeviceMappings"),), "BlockDeviceMappings")
+    attached = _earliest(disks, ("Ebs", "AttachTime"), context)
+    return Func("custodian", "not_null", (attached, launched), "the date of the instance")
 
 
 def _earliest(array: Path, names: tuple[str, ...], context: Context) -> Func:
@@ -90,7 +90,7 @@ def _earliest(array: Path, names: tuple[str, ...], context: Context) -> Func:
     binding = context.binding()
     element = Path(Element(binding), tuple(Key(name) for name in names))
     dates = Collect(array, binding, Func("custodian", "date", (element,)), skip_null=True)
-    return Func("custodian", "min", (Func("custodian", "not_null", (dates, Const([]))),))
+    return Func("custodian", "min", (Func("custodian", "not_null", (dates, Const([]))),), array.label)
 
 
 # --- marks ----------------------------------------------------------------------------------------------------
@@ -111,7 +111,7 @@ def marked_for_op(data: Filter, context: Context, at: str) -> Rule:
         context.now, days=number_setting(data, "skew", at), hours=number_setting(data, "skew_hours", at)
     )
     reading = "label-mark" if context.provider == "gcp" else "tag-mark"
-    date = Func("custodian", reading, (tag_value(tag), Const(action)))
+    date = Func("custodian", reading, (tag_value(tag), Const(action)), f"the date in {tag}")
     return Compare("custodian", "not-after", date, Const(limit), at)
 
 
@@ -123,7 +123,11 @@ def tag_count(data: Filter, context: Context, at: str) -> Rule:
         raise InvalidPolicy(f"{at}.op", "a count is compared by an order")
     count = number_setting(data, "count", at, 10)
     return Compare(
-        "custodian", str(operator), Func("custodian", "tag-count", tag_places("tags")), Const(count), at
+        "custodian",
+        str(operator),
+        Func("custodian", "tag-count", tag_places("tags"), "number of tags"),
+        Const(count),
+        at,
     )
 
 
@@ -181,16 +185,15 @@ def _mark_function(
 
 
 def _tag_mark_sql(value: Sql, action: str) -> Sql:
-    blanks = text(WHITE_SPACE)
+    """The date's text after the last colon of `...: op@date`. Most texts are dismissed by a plain search."""
+    blanks, marked = text(WHITE_SPACE), text(f"{action}@")
     told = sql("btrim(substring({} from {}), {})", value, text(":([^:]*)$"), blanks)
-    date = sql("btrim(substr({}, {}), {})", told, integer(len(action) + 2), blanks)
-    dated_text = sql("regexp_replace({}, {}, {})", date, text(_MARK_TIME), text(r"\1 \2:\3"))
+    date = sql("btrim(substr({}, {}), {})", Sql("m.told", local=True), integer(len(action) + 2), blanks)
     return sql(
-        "case when starts_with({}, {}) and {} ~ '^[0-9][0-9][0-9][0-9][-/]' then {} end",
-        told,
-        text(f"{action}@"),
-        date,
-        dated_text,
+        "case when strpos({}, {}) > 0 then (select case when starts_with(m.told, {})"
+        " and {} ~ '^[0-9][0-9][0-9][0-9][-/]' then regexp_replace({}, {}, {}) end"
+        " from (select {} as told offset 0) m) end",
+        *(value, marked, marked, date, date, text(_MARK_TIME), text(r"\1 \2:\3"), told),
     )
 
 

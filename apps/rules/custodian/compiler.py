@@ -83,9 +83,7 @@ def _type_rule(resources: Resources) -> Rule:
     if resources.types is None:
         return Compare("custodian", "equal", Path(Column("provider")), Const(resources.provider), "resource")
     types: list[Json] = sorted(resources.types)  # type: ignore[assignment]
-    if len(types) == 1:
-        return Compare("custodian", "equal", Path(Column("type")), Const(types[0]), "resource")
-    return Compare("custodian", "within", Path(Column("type")), Const(types), "resource")
+    return Compare("custodian", "of-type", Path(Column("type")), Const(types), "resource")
 
 
 def _text(document: Mapping[str, Any], key: str) -> str:

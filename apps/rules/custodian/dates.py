@@ -23,28 +23,20 @@ from apps.rules.sql.fragment import Sql, number, sql, text
 from apps.rules.sql.values import SqlValue, Truth
 from apps.rules.tree import MISSING, Json, JsonOrMissing
 
-_SEPARATOR = "[-/]"
-_MONTH_DAY = (
-    f"(?:(?:0[13578]|1[02]){_SEPARATOR}(?:0[1-9]|[12][0-9]|3[01])"
-    f"|(?:0[469]|11){_SEPARATOR}(?:0[1-9]|[12][0-9]|30)"
-    f"|02{_SEPARATOR}(?:0[1-9]|1[0-9]|2[0-8]))"
-)
-_LEAP_YEAR = "(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)"
-_DATE = f"(?!0000)(?:[0-9]{{4}}{_SEPARATOR}{_MONTH_DAY}|{_LEAP_YEAR}{_SEPARATOR}02{_SEPARATOR}29)"
+_DATE = "(?:[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{4}/[0-9]{2}/[0-9]{2})"
 _TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,9})?)?"
 _ZONE = "(?:Z| ?UTC| ?GMT| ?[+-](?:0[0-9]|1[0-4])(?::?[0-5][0-9])?)"
 
 ZONED = f"^{_DATE}[T ]{_TIME}{_ZONE}$"
 NAIVE = f"^{_DATE}(?:[T ]{_TIME})?$"
-BASIC = f"^{_DATE.replace(_SEPARATOR, '')}T(?:[01][0-9]|2[0-3])[0-5][0-9][0-5][0-9]Z$"
+BASIC = "^[0-9]{8}T(?:[01][0-9]|2[0-3])[0-5][0-9][0-5][0-9]Z$"
 DIGITS = r"^[0-9]{10,15}(?:\.[0-9]{1,9})?$"
 
 HTTP = (
-    "^(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), )?"
-    "(?:(?:0[1-9]|[12][0-9]) (?:Jan|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
-    "|30 (?:Jan|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)|31 (?:Jan|Mar|May|Jul|Aug|Oct|Dec)"
-    "|(?:0[1-9]|1[0-9]|2[0-8]) Feb) (?:19|20)[0-9]{2} (?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9] (?:GMT|UTC)$"
+    "^(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), )?[0-3][0-9] (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
+    " (?:19|20)[0-9]{2} (?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9] (?:GMT|UTC)$"
 )
+"""Forms of dates. Whether there is such a day is another question."""
 
 EPOCH_FLOOR = 1_142_726_400
 """2006-03-19 as seconds: c7n takes no smaller number for a date."""
@@ -79,18 +71,22 @@ def read_date(value: JsonOrMissing) -> str | None:
 def _read_text(value: str) -> str | None:
     if _fits(DIGITS, value):
         return _read_epoch(Decimal(value))
-    moment: datetime | None = None
-    if _fits(ZONED, value) or _fits(NAIVE, value):
-        moment = _iso(value)
-    elif _fits(BASIC, value):
-        moment = datetime.strptime(value, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-    elif _fits(HTTP, value):
-        plain = value.split(", ")[-1].rsplit(" ", 1)[0]
-        moment = datetime.strptime(plain, "%d %b %Y %H:%M:%S").replace(tzinfo=UTC)
     try:
+        moment = _moment(value)
         return None if moment is None else written(moment)
-    except OverflowError:
+    except (ValueError, OverflowError):  # no such day, or outside the years 1 to 9999 in UTC
         return None
+
+
+def _moment(value: str) -> datetime | None:
+    if _fits(ZONED, value) or _fits(NAIVE, value):
+        return _iso(value)
+    if _fits(BASIC, value):
+        return datetime.strptime(value, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    if _fits(HTTP, value):
+        plain = value.split(", ")[-1].rsplit(" ", 1)[0]
+        return datetime.strptime(plain, "%d %b %Y %H:%M:%S").replace(tzinfo=UTC)
+    return None
 
 
 def _fits(pattern: str, value: str) -> bool:
@@ -140,23 +136,26 @@ def dated(moment: Sql) -> Sql:
 
 
 def text_moment(written_date: Sql) -> Sql:
-    """A text as timestamptz, NULL where it is no date. Every cast is guarded by the form of the text."""
-    cut = sql("regexp_replace({}, {}, {})", written_date, text(r"(\.[0-9]{6})[0-9]+"), text(r"\1"))
+    """A text as timestamptz, NULL where it is no date. Every cast is guarded by the form of the text, and by
+    PostgreSQL's own word that there is such a day."""
+    cut = sql(
+        "case when strpos({}, '.') > 0 then regexp_replace({}, {}, {}) else {} end",
+        written_date,
+        written_date,
+        text(r"(\.[0-9]{6})[0-9]+"),
+        text(r"\1"),
+        written_date,
+    )
     return sql(
-        "case when {} ~ {} then {}::timestamptz when {} ~ {} then {}::timestamp at time zone 'UTC'"
-        " when {} ~ {} then {} when {} ~ {} then {}::timestamptz end",
-        written_date,
-        text(ZONED),
-        cut,
-        written_date,
-        text(NAIVE),
-        cut,
-        written_date,
-        text(DIGITS),
-        _epoch_moment(sql("{}::numeric", written_date)),
-        written_date,
-        text(f"{BASIC}|{HTTP}"),
-        written_date,
+        "case when {} ~ {} then case when pg_input_is_valid({}, 'timestamptz') then ({})::timestamptz end"
+        " when {} ~ {} then"
+        " case when pg_input_is_valid({}, 'timestamp') then ({})::timestamp at time zone 'UTC' end"
+        " when {} ~ {} then {}"
+        " when {} ~ {} then case when pg_input_is_valid({}, 'timestamptz') then {}::timestamptz end end",
+        *(written_date, text(ZONED), written_date, cut),
+        *(written_date, text(NAIVE), written_date, cut),
+        *(written_date, text(DIGITS), _epoch_moment(sql("{}::numeric", written_date))),
+        *(written_date, text(f"{BASIC}|{HTTP}"), written_date, written_date),
     )
 
 

@@ -10,7 +10,9 @@ from apps.rules.custodian import (
     items,
     jmes_functions,
     jmes_operators,
+    jmes_steps,
     membership,
+    network_groups,
     networks,
     ordering,
     policy_documents,
@@ -45,6 +47,8 @@ DIALECT = Dialect(
         **aging.FUNCTIONS,
         **items.FUNCTIONS,
         **policy_documents.FUNCTIONS,
+        **network_groups.FUNCTIONS,
         **jmes_functions.FUNCTIONS,
+        **jmes_steps.FUNCTIONS,
     },
 )

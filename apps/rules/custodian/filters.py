@@ -96,7 +96,7 @@ def _list_item(data: Filter, context: Context, at: str, depth: int) -> Rule:
     key = data.get("key")
     if not isinstance(key, str):
         raise InvalidPolicy(f"{at}.key", "a list-item filter has a key")
-    over = Func("custodian", "items", (searched(key, context, f"{at}.key"),))
+    over = Func("custodian", "items", (searched(key, context, f"{at}.key"),), key)
     binding = context.binding()
     body = filters_rule(data.get("attrs", []), context.inside(binding), f"{at}.attrs", depth + 1)
     if "count" not in data:

@@ -38,17 +38,7 @@ MOST_NODES = 1_500
 
 LAST_POSITION = 2**31 - 2
 
-CALLABLE = frozenset(FUNCTIONS) - {
-    "field",
-    "index",
-    "slice",
-    "members",
-    "array",
-    "object",
-    "or-null",
-    "array-only",
-    "no-answer",
-}
+CALLABLE = frozenset(FUNCTIONS)
 """Functions that an expression may call; `map` is one more."""
 
 _ARITY = {

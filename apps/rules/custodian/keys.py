@@ -29,7 +29,7 @@ def key_value(key: object, context: Context, at: str, transforms: object = None)
     if _PLAIN.fullmatch(key):
         return named
     there = Compare("custodian", "exists", named, Const(MISSING), at)
-    return Choice(there, named, searched(key, context, at))
+    return Choice(there, named, searched(key, context, at), key)
 
 
 def searched(key: str, context: Context, at: str) -> Value:

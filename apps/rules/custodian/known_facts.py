@@ -13,6 +13,7 @@ from collections.abc import Callable
 from apps.rules.custodian.access import ACCESS_RESOURCES, cross_account
 from apps.rules.custodian.context import Context, Filter, only_keys
 from apps.rules.custodian.keys import key_value
+from apps.rules.custodian.network_groups import group_filter
 from apps.rules.custodian.security_groups import permission_filter
 from apps.rules.custodian.value_filter import VALUE_SETTINGS, compared, refuse_sources
 from apps.rules.errors import InvalidPolicy, Unsupported
@@ -56,7 +57,8 @@ def _exists(value: Value, at: str) -> Rule:
 def known_value(value: Value, evidence: tuple[Path, ...], what: str, at: str) -> Value:
     """The value where one of the places of evidence exists; otherwise the rule has no answer."""
     looked = disjunction(tuple(_exists(place, at) for place in evidence), at)
-    return Choice(looked, value, Func("custodian", "no-answer", (Const(what),)))
+    label = value.label if isinstance(value, Path) else ""
+    return Choice(looked, value, Func("custodian", "no-answer", (Const(what),)), label)
 
 
 _BUCKET_EVIDENCE = (
@@ -97,7 +99,9 @@ def _bucket_encryption(data: Filter, context: Context, at: str) -> Rule:
     """The first rule of the bucket's default encryption."""
     only_keys(data, {"state", "crypto", "key", "bucket_key_enabled"}, at)
     if "key" in data:
-        raise Unsupported(f"{at}.key", "the filter bucket-encryption with a key asks the cloud for its aliases")
+        raise Unsupported(
+            f"{at}.key", "the filter bucket-encryption with a key asks the cloud for its aliases"
+        )
     wanted = data.get("state", True) is not False
     encrypted = _encrypted(data, at)
     by_state = encrypted if wanted else negation(encrypted, at)
@@ -150,7 +154,9 @@ def _value_of(name: str) -> Reader:
         only_keys(data, VALUE_SETTINGS, at)
         refuse_sources(data, at)
         if data.get("key", name) != name:
-            raise Unsupported(f"{at}.key", f"the inventory holds {name} alone of what the filter {data['type']} reads")
+            raise Unsupported(
+                f"{at}.key", f"the inventory holds {name} alone of what the filter {data['type']} reads"
+            )
         if "value" not in data:
             raise InvalidPolicy(at, "a value filter has a value")
         held = known_value(_place(name), (_place(name),), f"the inventory does not hold {name}", at)
@@ -163,7 +169,9 @@ def _access_key(data: Filter, context: Context, at: str) -> Rule:
     """Some access key of the user meets a value filter."""
     only_keys(data, {*VALUE_SETTINGS, "match-operator"}, at)
     if data.get("match-operator", "or") != "or":
-        raise Unsupported(f"{at}.match-operator", "match-operator and picks among the keys that an earlier filter matched")
+        raise Unsupported(
+            f"{at}.match-operator", "match-operator and picks among the keys that an earlier filter matched"
+        )
     refuse_sources(data, at)
     if "key" not in data or "value" not in data:
         raise InvalidPolicy(at, "a value filter has a key and a value")
@@ -177,6 +185,8 @@ def _access_key(data: Filter, context: Context, at: str) -> Rule:
 FACT_FILTERS: dict[tuple[str, str], Reader] = {
     ("aws.security-group", "ingress"): permission_filter,
     ("aws.security-group", "egress"): permission_filter,
+    ("azure.networksecuritygroup", "ingress"): group_filter,
+    ("azure.networksecuritygroup", "egress"): group_filter,
     ("aws.s3", "check-public-block"): _public_block,
     ("aws.s3", "bucket-encryption"): _bucket_encryption,
     ("aws.s3", "global-grants"): _global_grants,

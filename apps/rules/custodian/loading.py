@@ -17,7 +17,7 @@ from apps.rules.errors import InvalidPolicy
 
 LARGEST_DOCUMENT = 20 * 1024 * 1024
 DEEPEST = 100
-MOST_NODES = 500_000
+MOST_NODES = 250_000
 """Nodes of a document, those repeated by reference counted each time."""
 MOST_ALIASES = 10_000
 _PLAIN_COLLECTIONS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
@@ -58,9 +58,8 @@ def load_yaml(source: bytes) -> Any:
 
 def _check_events(written: str) -> None:
     """Bounds that hold before anything is composed."""
-    depth = nodes = aliases = documents = 0
-    for event in yaml.parse(written, Loader=_Loader):
-        nodes += 1
+    depth = aliases = documents = 0
+    for nodes, event in enumerate(yaml.parse(written, Loader=_Loader), start=1):
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):

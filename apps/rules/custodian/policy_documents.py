@@ -43,7 +43,7 @@ def _statements(args: Args) -> JsonOrMissing:
     if not isinstance(document, dict):
         raise EvaluationError("the policy document is no object")
     found = document.get("Statement", [])
-    listed = found if isinstance(found, list) else [found]
+    listed: list[Json] = found if isinstance(found, list) else [found]
     if not all(isinstance(each, dict) for each in listed):
         raise EvaluationError("a statement of the policy document is no object")
     return listed
@@ -69,7 +69,12 @@ def _statements_sql(args: Sequence[SqlValue], scope: SqlScope) -> SqlValue:
     statements = SqlValue("json", scope.share(once(parsed, scope, listed)))
 
     def objects(s: Sql) -> Sql:
-        return sql("case when {} is null then false else not jsonb_path_exists({}, {}::jsonpath) end", s, s, text(_NO_OBJECT))
+        return sql(
+            "case when {} is null then false else not jsonb_path_exists({}, {}::jsonpath) end",
+            s,
+            s,
+            text(_NO_OBJECT),
+        )
 
     absent = sql("coalesce({} = 'null'::jsonb, true)", args[0].json())
     valid = sql("case when {} then true else {} end", absent, once(statements, scope, objects))
@@ -112,7 +117,7 @@ def _conditions(args: Args) -> JsonOrMissing:
     for operator, compared in value.items() if isinstance(value, dict) else ():
         if operator in _CONDITION_OPERATORS or operator.startswith(("ForAllValues", "ForAnyValue")):
             for key, values in compared.items() if isinstance(compared, dict) else ():
-                listed = values if isinstance(values, list) else [values]
+                listed: list[Json] = values if isinstance(values, list) else [values]
                 found.append({"key": ascii_lower(key), "values": listed})
     return found
 
@@ -167,7 +172,7 @@ def _covers_sql(left: SqlValue, right: SqlValue, scope: SqlScope) -> Truth:
     def build(x: Sql) -> Sql:
         escaped = sql("regexp_replace({}, {}, {}, 'g')", string_of(x), text(r"([\\%_])"), text(r"\\\1"))
         pattern = sql("replace(replace({}, '*', {}), '?', '_')", escaped, text("%"))
-        held = sql("exists (select 1 from unnest({}) a where a collate \"C\" like {})", texts(actions), pattern)
+        held = sql('exists (select 1 from unnest({}) a where a collate "C" like {})', texts(actions), pattern)
         return by_kind(x, {"string": held}, FALSE)
 
     return Truth(once(left, scope, build))

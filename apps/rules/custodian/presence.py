@@ -10,7 +10,7 @@ from __future__ import annotations
 from apps.rules.custodian.equality import known
 from apps.rules.custodian.fragments import jsonbs
 from apps.rules.dialect import Operator, SqlScope
-from apps.rules.sql.fragment import Sql, jsonb, negate, sql
+from apps.rules.sql.fragment import Sql, jsonb, negate, sql, texts
 from apps.rules.sql.values import SqlValue, Truth
 from apps.rules.tree import MISSING, Json, JsonOrMissing
 
@@ -71,7 +71,23 @@ def _empty_or_so_sql(left: SqlValue, _: SqlValue, __: SqlScope) -> Truth:
     return Truth(sql("coalesce({} = any({}), true)", left.json(), jsonbs([*EMPTY_VALUES, "empty"])))
 
 
+def _of_type(value: JsonOrMissing, types: JsonOrMissing) -> bool:
+    return isinstance(value, str) and isinstance(types, list) and value in types
+
+
+def _of_type_sql(left: SqlValue, right: SqlValue, _: SqlScope) -> Truth:
+    types: list[str] = right.constant  # type: ignore[assignment]
+    return Truth(sql("coalesce({} = any({}), false)", left.text(), texts(types)))
+
+
+def _only_types(types: JsonOrMissing) -> frozenset[str] | None:
+    return frozenset(str(each) for each in types) if isinstance(types, list) else None
+
+
 OPERATORS = {
+    "of-type": Operator(
+        _of_type, _of_type_sql, ("must not be one of {}", "must be one of {}"), only=_only_types
+    ),
     "absent": Operator(is_absent, _absent_sql, ("must be set", "must not be set"), positive=False),
     "absent-or-so": Operator(
         lambda value, _: is_absent(value) or _is_word(value, "absent"),

@@ -43,8 +43,9 @@ def full_name(name: str) -> str:
 
 def resources_of(value: object, at: str = "resource") -> Resources:
     """The types that a policy is about. Raises `InvalidPolicy` and `Unsupported`."""
-    names = value if isinstance(value, list) else [value]
-    if not names or not all(isinstance(name, str) for name in names):
+    listed = value if isinstance(value, list) else [value]
+    names = [name for name in listed if isinstance(name, str)]
+    if not names or len(names) < len(listed):
         raise InvalidPolicy(at, "a policy names the resource it is about")
     for name in names:
         if "*" in name:

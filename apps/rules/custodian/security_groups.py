@@ -33,7 +33,17 @@ from apps.rules.tree import (
 
 _LISTS = ("IpRanges", "Ipv6Ranges", "PrefixListIds", "UserIdGroupPairs")
 _VALUES = ("FromPort", "IpProtocol", "IpRanges", "PrefixListIds", "ToPort", "UserIdGroupPairs")
-_SETTINGS = {*_VALUES, "Cidr", "CidrV6", "Ports", "OnlyPorts", "SelfReference", "Description", "SGReferences", "match-operator"}
+_SETTINGS = {
+    *_VALUES,
+    "Cidr",
+    "CidrV6",
+    "Ports",
+    "OnlyPorts",
+    "SelfReference",
+    "Description",
+    "SGReferences",
+    "match-operator",
+}
 _DIRECTIONS = {"ingress": "IpPermissions", "egress": "IpPermissionsEgress"}
 
 
@@ -61,7 +71,9 @@ class _Part:
             return compared({"value": setting}, left, self.context, at)
         for key in setting:
             if key not in ("op", "value", "value_type", "key", "type"):
-                raise Unsupported(f"{at}.{key}", f"{str(key)[:50]} in a setting of a security group filter is not supported")
+                raise Unsupported(
+                    f"{at}.{key}", f"{str(key)[:50]} in a setting of a security group filter is not supported"
+                )
         if "value" not in setting:
             raise InvalidPolicy(at, "a value filter has a value")
         return compared(setting, left, self.context, at)
@@ -145,7 +157,9 @@ def _ports_term(part: _Part) -> tuple[Rule, Rule] | None:
     if not ports and not only:
         return None
     low, high = part.of_permission("FromPort"), part.of_permission("ToPort")
-    there = conjunction(tuple(Compare("custodian", "exists", end, Const(MISSING), part.at) for end in (low, high)))
+    there = conjunction(
+        tuple(Compare("custodian", "exists", end, Const(MISSING), part.at) for end in (low, high))
+    )
     rules: list[Rule] = []
     if ports:
         rules.append(disjunction(tuple(_spans(low, high, port, part.at) for port in ports), part.at))

@@ -31,7 +31,9 @@ TRANSFORMS: dict[str, tuple[Callable[[str], str], str]] = {
 def tag_value(name: str, transforms: tuple[str, ...] = (), label: str = "") -> Func:
     """The value of a tag of the resource, whichever way its cloud keeps tags."""
     wanted: list[Json] = [name, *transforms]
-    return Func("custodian", "tag", (*tag_places(label or f"tag:{name}"), Const(wanted)))
+    return Func(
+        "custodian", "tag", (*tag_places(label or f"tag:{name}"), Const(wanted)), label or f"tag:{name}"
+    )
 
 
 def tag_places(label: str) -> tuple[Path, Path, Path, Path]:
@@ -57,7 +59,7 @@ def _pairs(args: Sequence[JsonOrMissing]) -> list[tuple[str, JsonOrMissing]]:
 
 
 def _tag(args: Sequence[JsonOrMissing]) -> JsonOrMissing:
-    name, *transforms = args[4]  # type: ignore[misc]
+    name, *transforms = args[4]  # type: ignore[misc, str-unpack]
     for key, value in _pairs(args):
         changed = key
         for transform in transforms:

@@ -90,7 +90,7 @@ def _filled(args: Sequence[JsonOrMissing]) -> JsonOrMissing:
 
 
 def _matches(args: Sequence[JsonOrMissing]) -> JsonOrMissing:
-    operator, marked = args[1]  # type: ignore[misc]
+    operator, marked = args[1]  # type: ignore[misc, str-unpack, arg-type]
     marked = str(marked)
     for mark, value in _variables(args[2:], marked).items():
         marked = marked.replace(
@@ -120,7 +120,7 @@ def _filled_sql(args: Sequence[SqlValue], scope: SqlScope) -> SqlValue:
 
 
 def _matches_sql(args: Sequence[SqlValue], scope: SqlScope) -> SqlValue:
-    operator, marked = args[1].constant  # type: ignore[misc]
+    operator, marked = args[1].constant  # type: ignore[misc, str-unpack, arg-type]
     marked = str(marked)
     if operator == "glob":
         written = anchored(glob_node(marked))

@@ -19,6 +19,7 @@ from apps.rules.custodian.regexes import PatternRefused, parsed
 from apps.rules.custodian.templates import filled, template
 from apps.rules.errors import InvalidPolicy, Unsupported
 from apps.rules.tree import MISSING, Always, Compare, Const, Func, Json, Rule, Value, disjunction
+from apps.rules.wording import name_of
 
 OPERATOR_NAMES = {
     "eq": "equal", "equal": "equal", "ne": "not-equal", "not-equal": "not-equal",
@@ -185,7 +186,7 @@ def _dated(
         name = operators.get(operator or "equal")
         if name is None:  # every other operator raises TypeError over dates, which c7n takes for false
             return Always(False)
-        return _leaf(name, Func("custodian", "date", (left,)), limit, at)
+        return _leaf(name, Func("custodian", "date", (left,), name_of(left)), limit, at)
 
     return build
 

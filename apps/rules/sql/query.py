@@ -7,7 +7,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from apps.rules.sql.fragment import EMPTY_OBJECT, Sql, all_of, any_of, integer, join, negate, sql, text, texts
+from apps.rules.sql.fragment import (
+    EMPTY_OBJECT,
+    Sql,
+    StatementTooLong,
+    all_of,
+    any_of,
+    integer,
+    join,
+    negate,
+    pooled,
+    sql,
+    statement,
+    text,
+    texts,
+)
 from apps.rules.sql.reason import no_answer, reason
 from apps.rules.sql.scope import COLUMNS, AboveColumns, Columns
 from apps.rules.sql.translate import Translator
@@ -104,6 +118,7 @@ def _batch_query(policies: Sequence[tuple[str, CompiledRule]], rows: RowFilter) 
     walker = Translator(columns, Sql("%s::uuid", (str(rows.tenant_id),)))
     cases: list[Sql] = []
     reasons: list[Sql] = []
+    words: list[str] = []
     provider = _common_provider(policies)
     errors: list[Sql] = []
     for code, (_, rule) in enumerate(policies, start=1):
@@ -116,20 +131,24 @@ def _batch_query(policies: Sequence[tuple[str, CompiledRule]], rows: RowFilter) 
                 sql("when {} then {}", integer(-code), _told(no_answer, tree, columns, walker.tenant))
             )
     layered = columns.layered(_base(columns, rows, provider))
-    found = sql(
+    found = statement(
         "select x.*, array_remove(array[{}]::integer[], null) as hits from ({}) x offset 0",
         join(", ", cases),
         layered,
     )
-    coded = sql("select x.*, unnest(x.hits) as code from ({}) x where x.hits <> array[]::integer[]", found)
-    return sql(
+    told = pooled(join(" ", [*reasons, *errors]) if reasons else Sql("when 0 then null"), "w.words", words)
+    coded = statement(
+        "select x.*, unnest(x.hits) as code from ({}) x where x.hits <> array[]::integer[]", found
+    )
+    return statement(
         "select x.id as resource_id, ({})[abs(x.code)] as policy_id,"
         " case when x.code > 0 then 'hit' else 'error' end as outcome,"
-        " left(case x.code {} end, {}) as reason from ({}) x",
+        " left(case x.code {} end, {}) as reason from ({}) x cross join (select {} as words offset 0) w",
         texts([name for name, _ in policies]),
-        join(" ", [*reasons, *errors]) if reasons else sql("when 0 then null::text"),
+        told,
         integer(REASON_LIMIT),
         coded,
+        texts(words),
     )
 
 
@@ -141,12 +160,12 @@ def _common_provider(policies: Sequence[tuple[str, CompiledRule]]) -> str | None
 
 def _told(tell: Callable[[Rule, Translator], Sql], tree: Rule, columns: Columns, tenant: Sql) -> Sql:
     """A reason's expression, over what the layers keep: it is computed for hits and errors only."""
-    made = tell(tree, Translator(AboveColumns(columns), tenant))
-    return made if len(made.text) <= _REASON_TEXT else text(_NO_REASON)
+    try:
+        return tell(tree, Translator(AboveColumns(columns), tenant))
+    except StatementTooLong:
+        return text(_NO_REASON)
 
 
-_REASON_TEXT = 100_000
-"""Characters of SQL of a reason: functions within functions are written out again for each use."""
 _NO_REASON = "Open the explanation to see which conditions decided."
 
 
@@ -198,7 +217,9 @@ def _base(columns: Columns, rows: RowFilter, provider: str | None) -> Sql:
     if rows.changed_since is not None:
         conditions.append(_changed(rows))
     flat = [EMPTY_OBJECT] if columns.reads_document else []
-    return sql(f"select {', '.join(selected)} from {source} where {{}} offset 0", *flat, all_of(conditions))
+    return statement(
+        f"select {', '.join(selected)} from {source} where {{}} offset 0", *flat, all_of(conditions)
+    )
 
 
 def _changed(rows: RowFilter) -> Sql:

@@ -44,7 +44,9 @@ def json_tree(document: Any) -> Tree:
 def _children(value: dict[str, Any] | list[Any], depth: int, budget: Budget) -> SafeString:
     pairs = value.items() if isinstance(value, dict) else ((str(n), v) for n, v in enumerate(value))
     rows = [_node(key, item, depth, budget) for key, item in pairs if budget.spend()]
-    return format_html('<ul class="tree">{}</ul>', format_html_join("", "<li>{}</li>", ((row,) for row in rows)))
+    return format_html(
+        '<ul class="tree">{}</ul>', format_html_join("", "<li>{}</li>", ((row,) for row in rows))
+    )
 
 
 def _node(key: str, value: Any, depth: int, budget: Budget) -> SafeString:
