@@ -58,6 +58,7 @@ class RowFilter:
     changed_since: int | str | None = None
     resource_id: str | None = None
     typed_documents: bool = False
+    resource_ids: Sequence[str] | None = None
 
 
 def hits_query(
@@ -68,6 +69,7 @@ def hits_query(
     changed_since: int | str | None = None,
     resource_id: str | None = None,
     typed_documents: bool = False,
+    resource_ids: Sequence[str] | None = None,
 ) -> SqlQuery:
     """One statement that finds every hit and error of the policies, in rows (resource_id, policy_id, outcome,
     reason).
@@ -76,7 +78,7 @@ def hits_query(
     row. `policies` are (policy id, rule) pairs; ids are what comes back. Rules that do not run
     (`CompiledRule.runs`) and rules of other types give nothing. Read-only; the caller sets statement_timeout.
     """
-    rows = RowFilter(tenant_id, resource_type, changed_since, resource_id, typed_documents)
+    rows = RowFilter(tenant_id, resource_type, changed_since, resource_id, typed_documents, resource_ids)
     applicable = [(name, rule) for name, rule in policies if _applies(rule, resource_type)]
     batches = [applicable[start : start + _BATCH] for start in range(0, max(len(applicable), 1), _BATCH)]
     whole = join(" union all ", [_batch_query(batch, rows) for batch in batches])
@@ -210,6 +212,8 @@ def _base(columns: Columns, rows: RowFilter, provider: str | None) -> Sql:
             conditions.append(sql("p.type = {}", text(rows.resource_type)))
     if rows.resource_id is not None:
         conditions.append(sql("r.id = {}", text(rows.resource_id)))
+    if rows.resource_ids is not None:
+        conditions.append(sql("r.id = any({})", texts(list(rows.resource_ids))))
     if rows.changed_since is not None:
         conditions.append(_changed(rows))
     flat = [EMPTY_OBJECT] if columns.reads_document else []
