@@ -158,7 +158,7 @@ def settle_exceptions(*, since: datetime) -> None:
     ).exclude(expires_at__lte=TransactionNow())
     for exception in approved:
         covered_violations(policy=exception.policy, resource=exception.resource).filter(
-            shown_status="open"
+            Q(shown_status="open")
         ).update(status="suppressed", suppressed_until=exception.expires_at, exception_id=exception.pk)
     _reopen(Q(exception_id__in=PolicyException.objects.filter(status="expired").values("pk")))
 
