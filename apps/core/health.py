@@ -11,13 +11,17 @@ from django.db.utils import DatabaseError
 from django.http import HttpRequest, JsonResponse
 from redis.exceptions import RedisError
 
+from .requests import non_atomic
+
 log = logging.getLogger(__name__)
 
 
+@non_atomic
 def live(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"status": "alive"})
 
 
+@non_atomic
 def ready(request: HttpRequest) -> JsonResponse:
     """503 unless PostgreSQL answers and its schema is this code's. Redis away is said, and is no reason
     to stop serving: losing it loses nothing."""

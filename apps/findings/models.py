@@ -214,7 +214,10 @@ class PolicyException(TenantModel):
 
 
 class ScanRun(TenantModel):
-    """One pass of a scan over a tenant's estate, with its outcome and its counts."""
+    """One pass of a scan over a tenant's estate, with its outcome and its counts.
+
+    `policy_id` and `resource_id` name the one thing that it was about; both are NULL for a scan of everything.
+    """
 
     app_privileges: ClassVar[Privileges] = READ_INSERT_UPDATE
 
@@ -223,6 +226,8 @@ class ScanRun(TenantModel):
     mode = models.TextField(db_default="full")
     status = models.TextField(db_default="running")
     job_id = models.UUIDField(null=True)
+    policy_id = models.TextField(null=True)
+    resource_id = models.TextField(null=True)
     policies = models.IntegerField(db_default=0)
     resources = models.BigIntegerField(db_default=0)
     opened = models.BigIntegerField(db_default=0)

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core.api import ReadSerializer, RoomViewSet
+from apps.core.context import current
 from apps.core.pagination import Keyset
 from apps.core.permissions import Permission
 
@@ -58,9 +59,16 @@ class JobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, RoomViewSet):
     lookup_value_converter = "uuid"
 
     @extend_schema(request=None, responses=JobSerializer)
-    @action(detail=True, methods=["post"], write_permission=Permission.SCAN)
+    @action(detail=True, methods=["post"], write_permission=Permission.VIEW)
     def cancel(self, request: Request, **kwargs: Any) -> Response:
-        """Ask a job to stop: a queued one ends at once, a running one at its next checkpoint."""
-        job = cancel_job(job_id=self.get_object().pk)
+        """Ask a job to stop: a queued one ends at once, a running one at its next checkpoint.
+
+        Only who asked for it may, and who holds `governance.manage`.
+        """
+        job = self.get_object()
+        if job.created_by != str(current().actor):
+            self.write_permission = Permission.MANAGE
+            self.check_permissions(request)
+        cancel_job(job_id=job.pk)
         job.refresh_from_db()
         return Response(JobSerializer(job).data)

@@ -22,8 +22,8 @@ from apps.core.emptiness import Emptiness
 from apps.core.errors import GovernanceError
 from apps.core.pages import Sort, Step
 from apps.core.pagination import Keyset
+from apps.core.requests import non_atomic
 from apps.jobs.models import Job
-from apps.tenancy.middleware import non_atomic
 from apps.tenancy.pages import DetailPage, FormPage, ListPage
 from apps.tenancy.permissions import RoleRequiredMixin
 from apps.tenancy.roles import Permission

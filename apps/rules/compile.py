@@ -13,9 +13,12 @@ from datetime import datetime
 from importlib import import_module
 from typing import Any, Literal, Protocol, cast
 
-from apps.rules.errors import InvalidPolicy
+from apps.rules.errors import InvalidPolicy, Unsupported
+from apps.rules.limits import check_document
 from apps.rules.parameters import Parameter
-from apps.rules.tree import Rule
+from apps.rules.sql.fragment import StatementTooLong
+from apps.rules.sql.query import hits_query
+from apps.rules.tree import Rule, size
 
 Language = Literal["azure", "custodian"]
 Severity = Literal["low", "medium", "high", "critical"]
@@ -107,7 +110,26 @@ def compile_policy(
         raise InvalidPolicy("", f'no policy language is called "{language}"')
     if not isinstance(document, Mapping):
         raise InvalidPolicy("", "a policy is a JSON object")
-    return _front_end(language).compile_policy(document, parameters=parameters, now=now)
+    check_document(document)
+    check_document(parameters)
+    rule = _front_end(language).compile_policy(document, parameters=parameters, now=now)
+    _check_statement(rule)
+    return rule
+
+
+def _check_statement(rule: CompiledRule) -> None:
+    """Refuse a rule that would ask for a statement beyond all bounds: functions deep in functions, say."""
+    depth, nodes = size(rule.tree)
+    if depth < _DEEP and nodes < _LARGE:
+        return
+    try:
+        hits_query([("", rule)], tenant_id="")
+    except StatementTooLong as error:
+        raise Unsupported("", f"the rule is too large to be asked of a database: {error}") from error
+
+
+_DEEP, _LARGE = 4, 2_000
+"""Functions within functions, and nodes, from which on a rule is translated once to see whether it can be."""
 
 
 def split_document(document: Any) -> list[Definition]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from apps.rules.errors import InvalidPolicy
@@ -26,7 +27,7 @@ def check_document(document: Any) -> None:
             raise InvalidPolicy("", f"the document is nested deeper than {MAX_DEPTH}")
         if seen + len(pending) > MAX_NODES:
             raise InvalidPolicy("", f"the document has more than {MAX_NODES} values")
-        if isinstance(node, dict):
+        if isinstance(node, Mapping):
             for key, value in node.items():
                 pending.append((value, depth + 1))
                 _check_text(key)

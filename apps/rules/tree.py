@@ -310,6 +310,20 @@ def walk(node: Node) -> Iterator[Node]:
         pending.extend(reversed(list(children(current))))
 
 
+def size(node: Node) -> tuple[int, int]:
+    """How deep values that are computed (functions, choices, collections) stand within one another, and how many
+    nodes there are."""
+    deepest = nodes = 0
+    pending = [(node, 0)]
+    while pending:
+        current, depth = pending.pop()
+        nodes += 1
+        depth += isinstance(current, Func | Choice | Collect | RuleValue | Tally)
+        deepest = max(deepest, depth)
+        pending.extend((child, depth) for child in children(current))
+    return deepest, nodes
+
+
 def conjunction(items: tuple[Rule, ...], at: str = "") -> Rule:
     """`And(items)`, simplified where an outcome is known already."""
     return _combine(And, items, at, absorbing=False)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -23,14 +23,7 @@ from .models import User
 from .sessions import tenant_of_key
 from .tokens import parse_token
 
-View = TypeVar("View", bound=Callable[..., Any])
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
-
-
-def non_atomic(view: View) -> View:
-    """Mark a view that touches the object store, a cloud or an upload: no transaction is held for it."""
-    view.non_atomic = True  # type: ignore[attr-defined]
-    return view
 
 
 def claimed_tenant(request: HttpRequest) -> uuid.UUID | None:

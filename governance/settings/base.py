@@ -224,5 +224,9 @@ LOGGING = {
     },
 }
 
+# Read from the environment by servers.py; named here for those who read settings.
+EVIDENCE: dict[str, Any]
+JOB_LEASE_SECONDS: int
+
 # What is kept on this machine for convenience; nothing relies on it.
 DATA_DIR = BASE_DIR / "var"

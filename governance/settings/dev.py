@@ -9,6 +9,8 @@ from .servers import server_settings
 
 DATA_DIR = var_folder(BASE_DIR)
 environment = Environment(complete(DATA_DIR))
+STATIC_ROOT = DATA_DIR / "static"
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 DEBUG = environment.flag("DEBUG", False)
 ALLOWED_HOSTS = environment.names("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
 globals().update(server_settings(environment, pool=environment.flag("DATABASE_POOL", False)))

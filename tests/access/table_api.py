@@ -15,7 +15,7 @@ ROWS: list[Row] = [
     Row("api:token-revoke", "POST", VIEW, {"pk": "token"}, personal=True, own_only=True),
     get("api:job-list"),
     get("api:job-detail", pk="job"),
-    post("api:job-cancel", SCAN, pk="job"),
+    Row("api:job-cancel", "POST", VIEW, {"pk": "job"}, personal=True, own_only=True),
     get("api:audit-list"),
     get("api:audit-detail", pk="audit"),
     get("api:resource-list"),

@@ -12,6 +12,8 @@ from django.test import Client
 from django.urls import NoReverseMatch, reverse
 
 from apps.core.context import tenant_scope
+from apps.core.ids import new_id
+from apps.jobs.models import Job
 from apps.tenancy.models import ApiToken, Tenant, User
 from apps.tenancy.roles import Role
 from apps.tenancy.tokens import SCOPES
@@ -40,12 +42,23 @@ class World:
         with acting_as(user):
             return ApiToken.objects.filter(user=user).latest("created_at", "id")
 
+    def job_of(self, user: User) -> Job:
+        with acting_as(user):
+            return Job.objects.create(
+                type="scans.policy",
+                queue="scans.policy",
+                idempotency_key=str(new_id()),
+                created_by=f"user:{user.pk}",
+            )
+
     def path(self, row: Row, user: User | None = None) -> str:
         """The row's address, with this tenant's objects; a personal object is `user`'s."""
         parts = {}
         for part, kind in row.objects.items():
             if kind.startswith("label:"):
                 parts[part] = kind.removeprefix("label:")
+            elif kind == "job" and row.personal and user is not None:
+                parts[part] = self.job_of(user).pk
             elif kind == "token":
                 owner = user if row.personal and user is not None else self.users[Role.VIEWER]
                 parts[part] = self.token_of(owner).pk
@@ -191,6 +204,14 @@ def test_a_users_own_token_is_another_users_404(world: World) -> None:
     path = reverse("api:token-detail", kwargs={"pk": world.token_of(world.users[Role.ADMIN]).pk})
     assert browser(world.users[Role.ADMIN]).get(path).status_code == 200
     assert browser(world.users[Role.VIEWER]).get(path).status_code == 404
+
+
+@pytest.mark.django_db
+def test_a_job_is_stopped_by_who_asked_for_it_or_manages(world: World) -> None:
+    for address in ("api:job-cancel", "jobs:job-cancel"):
+        path = reverse(address, kwargs={"pk": world.job_of(world.users[Role.OPERATOR]).pk})
+        assert browser(world.users[Role.VIEWER]).post(path).status_code == 403
+        assert browser(world.users[Role.ADMIN]).post(path).status_code in (200, 302)
 
 
 @pytest.mark.django_db

@@ -20,8 +20,8 @@ from apps.core.emptiness import Emptiness
 from apps.core.errors import GovernanceError
 from apps.core.pages import Sort
 from apps.core.pagination import Keyset
+from apps.core.requests import non_atomic
 from apps.jobs.services import enqueue
-from apps.tenancy.middleware import non_atomic
 from apps.tenancy.pages import FormPage, ListPage, show_on_form
 from apps.tenancy.roles import Permission
 

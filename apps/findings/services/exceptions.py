@@ -148,6 +148,21 @@ def sweep_exceptions() -> int:
     return mended + _reopen(lapsed())
 
 
+def settle_exceptions(*, since: datetime) -> None:
+    """Bring what a scan wrote in line with decisions made while its statements ran, which it could not see.
+
+    What was approved since then suppresses what the scan opened meanwhile; what ended suppresses nothing.
+    """
+    approved = PolicyException.objects.filter(
+        status="approved", decided_at__gte=since, selector=None
+    ).exclude(expires_at__lte=TransactionNow())
+    for exception in approved:
+        covered_violations(policy=exception.policy, resource=exception.resource).filter(
+            Q(shown_status="open")
+        ).update(status="suppressed", suppressed_until=exception.expires_at, exception_id=exception.pk)
+    _reopen(Q(exception_id__in=PolicyException.objects.filter(status="expired").values("pk")))
+
+
 def _reopen(which: Q) -> int:
     return Violation.objects.filter(which, status="suppressed").update(
         status="open", suppressed_until=None, exception_id=None

@@ -11,23 +11,38 @@ from dataclasses import dataclass
 
 FULL, INCREMENTAL = "full", "incremental"
 
+# The policies as they were compiled: one that has changed since is left to the next scan, so that no violation
+# bears a version that did not judge it.
+_JUDGED = """
+judged AS MATERIALIZED (
+    SELECT p.id, p.severity, p.current_version
+    FROM unnest(%(policies)s::text[], %(stamps)s::text[]) c (id, stamp)
+    JOIN policies p ON p.id = c.id AND p.tenant_id = %(tenant)s AND p.changed_xid = c.stamp::xid8
+    WHERE p.status = 'active'
+)"""
+
 # Which existing violations the statement may judge: those of its policies, on resources it looked at.
 _EXISTING = """
 existing AS MATERIALIZED (
     SELECT v.id, v.policy_id, v.resource_id, v.status, v.suppressed_until, v.reason, v.severity, v.policy_version
-    FROM violations v JOIN resources r ON r.id = v.resource_id
-    WHERE v.tenant_id = %(tenant)s AND v.policy_id = ANY(%(policies)s)
-      AND (%(type)s::text IS NULL OR r.type = %(type)s)
-      AND (%(since)s::text IS NULL OR r.changed_xid >= %(since)s::xid8 OR EXISTS (
-          SELECT 1 FROM resource_properties p WHERE p.resource_id = r.id AND p.changed_xid >= %(since)s::xid8))
+    FROM judged j JOIN violations v ON v.policy_id = j.id AND v.tenant_id = %(tenant)s{narrowed}
 )"""
+_OF_TYPE = "\n    JOIN resources r ON r.id = v.resource_id AND r.type = %(type)s"
+_OF_CHANGED = """
+    JOIN (
+        SELECT id FROM resources WHERE tenant_id = %(tenant)s AND changed_xid >= %(since)s::xid8
+        UNION
+        SELECT resource_id FROM resource_properties WHERE tenant_id = %(tenant)s AND changed_xid >= %(since)s::xid8
+    ) changed ON changed.id = v.resource_id"""
+_OF_RESOURCE = "\n    AND v.resource_id = %(resource)s"
 
 _DIFF = """
 WITH hits AS MATERIALIZED ({hits}),
+{judged},
 found AS MATERIALIZED (
-    SELECT h.resource_id, h.policy_id, h.outcome, h.reason, p.severity, p.current_version
+    SELECT h.resource_id, h.policy_id, h.outcome, h.reason, j.severity, j.current_version
     FROM hits h
-    JOIN policies p ON p.id = h.policy_id AND p.tenant_id = %(tenant)s
+    JOIN judged j ON j.id = h.policy_id
     JOIN resources r ON r.id = h.resource_id AND r.status IS DISTINCT FROM 'deleted'
 ),
 in_force AS MATERIALIZED (
@@ -94,17 +109,80 @@ _COVERING = """
 # Not standing open on its own: fixed before, or suppressed by an exception whose term is over.
 _LAPSED = "(e.status = 'fixed' OR (e.status = 'suppressed' AND e.suppressed_until <= now()))"
 
-# What no statement of a scan has judged: policies that are no longer active, types that a policy no longer
-# looks at, resources that are gone.
-ORPHANS = """
-WITH judged AS (SELECT * FROM unnest(%(pair_policies)s::text[], %(pair_types)s::text[]) j (policy_id, type))
+# What no statement of a scan has judged: policies that are not active, types that a policy no longer looks at,
+# resources that are gone. An active policy that is not among the judged as it stands now (it did not compile,
+# or came or changed during the scan) keeps its violations.
+_ORPHANS = """
+WITH known AS MATERIALIZED (
+    SELECT p.id, p.status, c.any_type
+    FROM policies p
+    LEFT JOIN unnest(%(policies)s::text[], %(stamps)s::text[], %(any_type)s::boolean[]) c (id, stamp, any_type)
+        ON c.id = p.id AND c.stamp::xid8 = p.changed_xid
+    WHERE p.tenant_id = %(tenant)s
+),
+typed AS MATERIALIZED (SELECT * FROM unnest(%(pair_policies)s::text[], %(pair_types)s::text[]) t (policy_id, type)),
+orphans AS (
+    SELECT v.id
+    FROM violations v
+    JOIN known k ON k.id = v.policy_id
+    JOIN resources r ON r.id = v.resource_id
+    LEFT JOIN typed t ON t.policy_id = v.policy_id AND t.type = r.type
+    WHERE v.tenant_id = %(tenant)s AND v.status <> 'fixed' AND v.source = 'policy'{narrowed}
+      AND (r.status = 'deleted' OR k.status <> 'active' OR (k.any_type IS FALSE AND t.policy_id IS NULL))
+)
 UPDATE violations v SET status = 'fixed', fixed_at = now(), suppressed_until = NULL, exception_id = NULL
-FROM resources r
-WHERE v.tenant_id = %(tenant)s AND v.status <> 'fixed' AND v.source = 'policy' AND r.id = v.resource_id
-  AND v.policy_id IS NOT NULL
-  AND (r.status = 'deleted' OR NOT EXISTS (
-      SELECT 1 FROM judged j WHERE j.policy_id = v.policy_id AND (j.type IS NULL OR j.type = r.type)))
+FROM orphans o WHERE v.id = o.id AND v.status <> 'fixed'
 """
+_SINCE = """
+      AND (r.changed_xid >= %(since)s::xid8 OR v.policy_id IN (
+          SELECT id FROM policies WHERE tenant_id = %(tenant)s AND changed_xid >= %(since)s::xid8))"""
+_OF_POLICY = "\n      AND v.policy_id = %(policy)s"
+
+
+# What a scan of one policy would do, told and not done: (kind, how many of it, how many of those an exception would
+# hide, a sample of it). The rule's own reasons are not asked for: they would be computed for every hit. `stays`
+# gives one row, the others as many as there are samples.
+_PREVIEW = """
+WITH found AS (
+    SELECT h.resource_id, h.outcome FROM ({hits}) h WHERE NOT EXISTS (
+        SELECT 1 FROM resources r
+        WHERE r.tenant_id = %(tenant)s AND r.id = h.resource_id AND r.status = 'deleted')
+),
+standing AS (
+    SELECT resource_id, reason FROM violations
+    WHERE tenant_id = %(tenant)s AND policy_id = %(policy)s AND status <> 'fixed'
+),
+in_force AS MATERIALIZED (
+    SELECT id, policy_id, resource_id, expires_at FROM exceptions
+    WHERE tenant_id = %(tenant)s AND status = 'approved' AND selector IS NULL
+      AND (expires_at IS NULL OR expires_at > now())
+      AND (policy_id IS NULL OR policy_id = %(policy)s)
+),
+judged AS MATERIALIZED (
+    SELECT coalesce(f.resource_id, s.resource_id) AS resource_id, s.reason,
+           CASE WHEN f.outcome = 'error' THEN 'error' WHEN f.resource_id IS NULL THEN 'closes'
+                WHEN s.resource_id IS NULL THEN 'opens' ELSE 'stays' END AS kind,
+           f.resource_id IS NOT NULL AND EXISTS (
+               SELECT 1 FROM in_force x WHERE x.resource_id IS NULL OR x.resource_id = f.resource_id) AS excepted
+    FROM found f FULL JOIN standing s ON s.resource_id = f.resource_id
+),
+totals AS (
+    SELECT kind, count(*) AS n, count(*) FILTER (WHERE excepted) AS excepted FROM judged GROUP BY kind
+)
+SELECT t.kind, t.n, t.excepted, j.resource_id, r.native_id, r.name, r.type, j.reason
+FROM totals t
+CROSS JOIN LATERAL (
+    SELECT resource_id, reason FROM judged WHERE kind = t.kind
+    ORDER BY resource_id COLLATE "C" LIMIT CASE t.kind WHEN 'stays' THEN 1 ELSE %(samples)s END
+) j
+JOIN resources r ON r.tenant_id = %(tenant)s AND r.id = j.resource_id
+ORDER BY t.kind, j.resource_id COLLATE "C"
+"""
+
+
+def preview_statement(hits: str) -> str:
+    """The statement around an engine query of one rule; it reads only."""
+    return _PREVIEW.format(hits=hits)
 
 
 @dataclass(frozen=True)
@@ -127,6 +205,29 @@ class Outcome:
         )
 
 
-def diff_statement(hits: str) -> str:
-    """The statement around an engine query whose placeholders are named (`%(h0)s`, …)."""
-    return _DIFF.format(hits=hits, existing=_EXISTING, covering=_COVERING, lapsed=_LAPSED)
+def diff_statement(
+    hits: str, *, by_type: bool = False, by_change: bool = False, by_resource: bool = False
+) -> str:
+    """The statement around an engine query whose placeholders are named (`%(h0)s`, …).
+
+    It judges the existing violations of its policies: all of them, or those on resources of `%(type)s`, on
+    resources changed since `%(since)s`, on `%(resource)s`.
+    """
+    narrowed = (_OF_TYPE if by_type else "") + (_OF_CHANGED if by_change else "")
+    narrowed = (_OF_RESOURCE if by_resource else "") + narrowed
+    return _DIFF.format(
+        hits=hits,
+        judged=_JUDGED,
+        existing=_EXISTING.format(narrowed=narrowed),
+        covering=_COVERING,
+        lapsed=_LAPSED,
+    )
+
+
+def orphans_statement(*, by_change: bool = False, by_policy: bool = False, by_resource: bool = False) -> str:
+    """Fixes what no policy looks at any more; of everything, or of `%(policy)s` and `%(resource)s` alone.
+
+    `by_change` looks at policies and resources that changed since `%(since)s`: the others were closed before.
+    """
+    narrowed = (_SINCE if by_change else "") + (_OF_POLICY if by_policy else "")
+    return _ORPHANS.format(narrowed=narrowed + (_OF_RESOURCE if by_resource else ""))

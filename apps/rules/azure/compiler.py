@@ -19,7 +19,6 @@ from apps.rules.azure.parameters import declared, values
 from apps.rules.compile import CompiledRule
 from apps.rules.compile import Definition as Found
 from apps.rules.errors import InvalidPolicy, Unsupported
-from apps.rules.limits import check_document
 from apps.rules.scope import possible_types, related_types
 from apps.rules.tree import Always, Column, Compare, Const, Not, Path, Rule, conjunction
 
@@ -31,7 +30,6 @@ def compile_policy(
     document: Mapping[str, Any], *, parameters: Mapping[str, Any] | None, now: datetime
 ) -> CompiledRule:
     """The rule of one definition: native ({properties: {policyRule, ...}}), flat, or a bare policyRule."""
-    check_document(document)
     body, prefix = _body(document)
     rule_key = _key(body, "policyRule")
     if rule_key is None and isinstance(document.get("policyDefinitionId"), str):

@@ -10,11 +10,10 @@ from apps.rules.azure import expressions as ast
 from apps.rules.azure.constants import CONSTANT_FUNCTIONS
 from apps.rules.azure.context import FieldCount, Scope, ValueCount
 from apps.rules.azure.fields import as_value, resolve
-from apps.rules.azure.functions import FUNCTIONS
+from apps.rules.azure.functions import ARITY, FUNCTIONS
 from apps.rules.errors import EvaluationError, InvalidPolicy, Unsupported
 from apps.rules.tree import (
     Always,
-    And,
     Choice,
     Column,
     Compare,
@@ -24,8 +23,6 @@ from apps.rules.tree import (
     Json,
     Key,
     Linked,
-    Not,
-    Or,
     Path,
     Rule,
     RuleValue,
@@ -90,6 +87,9 @@ def lower(node: ast.Expression, scope: Scope, at: str) -> Value:
 
 def _apply(name: str, args: tuple[Value, ...], scope: Scope, at: str) -> Value:
     lowered = name.lower()
+    least, most = ARITY.get(lowered, (0, 100))
+    if not least <= len(args) <= most:
+        raise InvalidPolicy(at, f"{name[:40]}() does not take {len(args)} values")
     if all(isinstance(arg, Const) for arg in args) and lowered in CONSTANT_FUNCTIONS:
         return _fold(name, CONSTANT_FUNCTIONS[lowered], args, at)
     if lowered not in _BY_LOWER:
@@ -314,5 +314,3 @@ _SPECIAL: dict[str, Callable[[ast.Call, Scope, str], Value]] = {
     "coalesce": _coalesce,
     **dict.fromkeys(_ORDER, _ordering),
 }
-
-__all__ = ["And", "Not", "Or", "as_rule", "fold", "lower", "lower_json", "lower_text"]

@@ -8,7 +8,21 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from apps.rules.specialise import specialise
-from apps.rules.sql.fragment import EMPTY_OBJECT, Sql, all_of, any_of, integer, join, negate, sql, text, texts
+from apps.rules.sql.fragment import (
+    EMPTY_OBJECT,
+    Sql,
+    StatementTooLong,
+    all_of,
+    any_of,
+    integer,
+    join,
+    negate,
+    pooled,
+    sql,
+    statement,
+    text,
+    texts,
+)
 from apps.rules.sql.reason import no_answer, reason
 from apps.rules.sql.scope import COLUMNS, AboveColumns, Columns
 from apps.rules.sql.translate import Translator
@@ -35,8 +49,8 @@ class RowFilter:
     """Which inventory rows a statement reads. Without anything: all rows of the tenant.
 
     `typed_documents` says that `resource_properties` has a column `type`, equal to the resource's, by which
-    documents of one type are found together. `changed_since` is a transaction id (xid8, as int or str): rows changed, or whose properties changed, in
-    it or later.
+    documents of one type are found together. `changed_since` is a transaction id (xid8, as int or str): rows
+    changed, or whose properties changed, in it or later.
     """
 
     tenant_id: UUID | str
@@ -44,6 +58,7 @@ class RowFilter:
     changed_since: int | str | None = None
     resource_id: str | None = None
     typed_documents: bool = False
+    resource_ids: Sequence[str] | None = None
 
 
 def hits_query(
@@ -54,6 +69,7 @@ def hits_query(
     changed_since: int | str | None = None,
     resource_id: str | None = None,
     typed_documents: bool = False,
+    resource_ids: Sequence[str] | None = None,
 ) -> SqlQuery:
     """One statement that finds every hit and error of the policies, in rows (resource_id, policy_id, outcome,
     reason).
@@ -62,7 +78,7 @@ def hits_query(
     row. `policies` are (policy id, rule) pairs; ids are what comes back. Rules that do not run
     (`CompiledRule.runs`) and rules of other types give nothing. Read-only; the caller sets statement_timeout.
     """
-    rows = RowFilter(tenant_id, resource_type, changed_since, resource_id, typed_documents)
+    rows = RowFilter(tenant_id, resource_type, changed_since, resource_id, typed_documents, resource_ids)
     applicable = [(name, rule) for name, rule in policies if _applies(rule, resource_type)]
     batches = [applicable[start : start + _BATCH] for start in range(0, max(len(applicable), 1), _BATCH)]
     whole = join(" union all ", [_batch_query(batch, rows) for batch in batches])
@@ -102,6 +118,7 @@ def _batch_query(policies: Sequence[tuple[str, CompiledRule]], rows: RowFilter) 
     walker = Translator(columns, Sql("%s::uuid", (str(rows.tenant_id),)))
     cases: list[Sql] = []
     reasons: list[Sql] = []
+    words: list[str] = []
     provider = _common_provider(policies)
     errors: list[Sql] = []
     for code, (_, rule) in enumerate(policies, start=1):
@@ -114,20 +131,24 @@ def _batch_query(policies: Sequence[tuple[str, CompiledRule]], rows: RowFilter) 
                 sql("when {} then {}", integer(-code), _told(no_answer, tree, columns, walker.tenant))
             )
     layered = columns.layered(_base(columns, rows, provider))
-    found = sql(
+    found = statement(
         "select x.*, array_remove(array[{}]::integer[], null) as hits from ({}) x offset 0",
         join(", ", cases),
         layered,
     )
-    coded = sql("select x.*, unnest(x.hits) as code from ({}) x where x.hits <> array[]::integer[]", found)
-    return sql(
+    told = pooled(join(" ", [*reasons, *errors]) if reasons else Sql("when 0 then null"), "w.words", words)
+    coded = statement(
+        "select x.*, unnest(x.hits) as code from ({}) x where x.hits <> array[]::integer[]", found
+    )
+    return statement(
         "select x.id as resource_id, ({})[abs(x.code)] as policy_id,"
         " case when x.code > 0 then 'hit' else 'error' end as outcome,"
-        " left(case x.code {} end, {}) as reason from ({}) x",
+        " left(case x.code {} end, {}) as reason from ({}) x cross join (select {} as words offset 0) w",
         texts([name for name, _ in policies]),
-        join(" ", [*reasons, *errors]) if reasons else sql("when 0 then null::text"),
+        told,
         integer(REASON_LIMIT),
         coded,
+        texts(words),
     )
 
 
@@ -139,12 +160,12 @@ def _common_provider(policies: Sequence[tuple[str, CompiledRule]]) -> str | None
 
 def _told(tell: Callable[[Rule, Translator], Sql], tree: Rule, columns: Columns, tenant: Sql) -> Sql:
     """A reason's expression, over what the layers keep: it is computed for hits and errors only."""
-    made = tell(tree, Translator(AboveColumns(columns), tenant))
-    return made if len(made.text) <= _REASON_TEXT else text(_NO_REASON)
+    try:
+        return tell(tree, Translator(AboveColumns(columns), tenant))
+    except StatementTooLong:
+        return text(_NO_REASON)
 
 
-_REASON_TEXT = 100_000
-"""Characters of SQL of a reason: functions within functions are written out again for each use."""
 _NO_REASON = "Open the explanation to see which conditions decided."
 
 
@@ -191,10 +212,14 @@ def _base(columns: Columns, rows: RowFilter, provider: str | None) -> Sql:
             conditions.append(sql("p.type = {}", text(rows.resource_type)))
     if rows.resource_id is not None:
         conditions.append(sql("r.id = {}", text(rows.resource_id)))
+    if rows.resource_ids is not None:
+        conditions.append(sql("r.id = any({})", texts(list(rows.resource_ids))))
     if rows.changed_since is not None:
         conditions.append(_changed(rows))
     flat = [EMPTY_OBJECT] if columns.reads_document else []
-    return sql(f"select {', '.join(selected)} from {source} where {{}} offset 0", *flat, all_of(conditions))
+    return statement(
+        f"select {', '.join(selected)} from {source} where {{}} offset 0", *flat, all_of(conditions)
+    )
 
 
 def _changed(rows: RowFilter) -> Sql:

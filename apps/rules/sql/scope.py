@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from apps.rules.sql.fragment import EMPTY_OBJECT, Sql, integer, join, sql, text
+from apps.rules.sql.fragment import EMPTY_OBJECT, Sql, integer, join, reading, sql, statement, text
 from apps.rules.sql.values import Form, SqlValue
 from apps.rules.text import ascii_lower
 from apps.rules.tree import ColumnName, Document, Element, Key, Path, Root, Step
@@ -78,9 +78,9 @@ class Columns:
         if self.keeps_document:
             first.append(Sql("b.doc"))
         first.extend(self.levels[0] if self.levels else [])
-        current = sql("select {} from ({}) b offset 0", join(", ", first), base)
+        current = statement("select {} from ({}) b offset 0", join(", ", first), base)
         for level in self.levels[1:]:
-            current = sql("select x.*, {} from ({}) x offset 0", join(", ", level), current)
+            current = statement("select x.*, {} from ({}) x offset 0", join(", ", level), current)
         return current
 
 
@@ -160,11 +160,13 @@ def _root(root: Root, columns: Columns, bindings: dict[str, Sql]) -> tuple[Sql, 
     if isinstance(root, Document):
         if not root.row:
             return columns.document(), "json"
-        return Sql(f"{bindings[root.row].text}p.{DOCUMENT_COLUMN}", local=True), "json"
+        alias = bindings[root.row].text
+        return reading(alias, f"{alias}p.{DOCUMENT_COLUMN}"), "json"
     form: Form = "json" if root.name == "tags" else "text"
     if not root.row:
         return columns.base_column(root.name), form
-    return Sql(f"{bindings[root.row].text}.{COLUMNS[root.name]}", local=True), form
+    alias = bindings[root.row].text
+    return reading(alias, f"{alias}.{COLUMNS[root.name]}"), form
 
 
 def _follow(root: Sql, steps: tuple[Step, ...], columns: Columns) -> Sql:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from apps.rules.dialect import function, operator
 from apps.rules.evaluate import LINKED_TYPES
+from apps.rules.sql.elements import Elements, all_valid, exists, members, none
 from apps.rules.sql.fragment import (
     EMPTY_ARRAY,
     FALSE,
@@ -16,6 +19,7 @@ from apps.rules.sql.fragment import (
     any_of,
     join,
     negate,
+    reading,
     sql,
     text,
     texts,
@@ -48,6 +52,11 @@ T = TypeVar("T")
 
 _WORTH_AN_ALIAS = 60
 """Characters of an array's expression above which it is written once, in a subselect."""
+_WORTH_A_COLUMN = 120
+"""Characters of an expression above which it is computed once, as a column."""
+
+
+_ALIAS = re.compile(r"\be[0-9]+\b")
 
 
 class Translator:
@@ -58,17 +67,31 @@ class Translator:
         self.columns = columns
         self.tenant = tenant
         self._bindings: dict[str, Sql] = {}
+        self._around: list[Elements] = []
 
     # --- what operators may ask (SqlScope) ---
 
     def share(self, expression: Sql) -> Sql:
-        return self.columns.share(expression)
+        if not expression.local:
+            return self.columns.share(expression)
+        if len(expression.text) <= _WORTH_A_COLUMN:
+            return expression
+        for elements in reversed(self._around):
+            if expression.aliases & elements.aliases:
+                visible = frozenset().union(*(each.aliases for each in self._around))
+                return (
+                    elements.compute(expression, self.alias())
+                    if expression.aliases <= visible
+                    else expression
+                )
+        return expression
 
     def alias(self) -> str:
         return self.columns.alias()
 
     def local(self, text: str) -> Sql:
-        return Sql(text, local=True)
+        # Aliases are e1, e2, ...; text that names none that is known is shared with nothing.
+        return Sql(text, local=True, aliases=frozenset(_ALIAS.findall(text)))
 
     # --- rules ---
 
@@ -93,62 +116,52 @@ class Translator:
     def _compare(self, node: Compare) -> Truth:
         left, right = self.value(node.left), self.value(node.right)
         truth = operator(node.dialect, node.op).to_sql(left, right, self)
-        return truth.guarded(_all_valid([left, right]))
+        return truth.guarded(_valid([left, right]))
 
     def _quantify(self, node: Quantify) -> Truth:
         over = self.value(node.over)
-        source, alias = self._elements(over)
-        body = self._bound(node.binding, Sql(f"{alias}.value", local=True), node.body)
-        if node.kind == "all":
-            truth = self._exists(source, body.inverted()).inverted()
-        else:
-            truth = self._exists(source, body)
+        with self._elements(over, node.binding) as elements:
+            body = self.truth(node.body)
+        every = node.kind == "all"
+        truth = exists(elements, body.inverted()).inverted() if every else exists(elements, body)
         if node.strict:
             truth = truth.guarded(sql("coalesce({} = 'array', false)", over.kind()))
         return truth.guarded(over.valid)
 
     def witness(self, node: Quantify, say: Callable[[Rule], T]) -> tuple[Sql, Truth, T]:
-        """The elements of a quantifier as a FROM item, its body over them, and what `say` makes of the body
-        there."""
-        source, alias = self._elements(self.value(node.over))
-        body = self._bound(node.binding, Sql(f"{alias}.value", local=True), node.body)
-        return source, body, say(node.body)
+        """The elements of a quantifier as a FROM item, its body over them, and what `say` makes of the body there."""
+        with self._elements(self.value(node.over), node.binding) as elements:
+            body, said = self.truth(node.body), say(node.body)
+        return elements.source, body, said
 
-    def _exists(self, source: Sql, body: Truth) -> Truth:
-        holds = sql("exists (select 1 from {} where {})", source, body.holds)
-        if body.fails is None:
-            return Truth(holds)
-        undecided = negate(body.fails)
-        return Truth(holds, sql("not exists (select 1 from {} where {})", source, undecided))
-
-    def _elements(self, over: SqlValue) -> tuple[Sql, str]:
-        """A FROM item with the elements of an array in its column `value`, and its alias; no array has
-        none."""
+    @contextmanager
+    def _elements(self, over: SqlValue, binding: str) -> Iterator[Elements]:
+        """The elements of an array, each bound; no array has none."""
         alias, array = self.alias(), over.json()
-        prefix = Sql("")
+        prefix, own = Sql(""), {alias}
         if len(array.text) > _WORTH_AN_ALIAS:
             outer = self.alias()
             prefix = sql(f"(select {{}} as v offset 0) {outer} cross join lateral ", array)
-            array = Sql(f"{outer}.v", local=True)
-        return (
-            sql(
-                "{}jsonb_array_elements(case when jsonb_typeof({}) = 'array' then {}"
-                f" else {{}} end) with ordinality {alias}(value, ord)",
-                prefix,
-                array,
-                array,
-                EMPTY_ARRAY,
-            ),
-            alias,
+            array, own = reading(outer, f"{outer}.v"), {alias, outer}
+        source = sql(
+            "{}jsonb_array_elements(case when jsonb_typeof({}) = 'array' then {} else {} end)"
+            f" with ordinality {alias}(value, ord)",
+            prefix,
+            array,
+            array,
+            EMPTY_ARRAY,
         )
-
-    def _bound(self, binding: str, element: Sql, body: Rule) -> Truth:
-        self._bindings[binding] = element
-        return self.truth(body)
+        elements = Elements(source, alias, frozenset(own))
+        self._bindings[binding] = reading(alias, f"{alias}.value")
+        self._around.append(elements)
+        try:
+            yield elements
+        finally:
+            self._around.pop()
 
     def _related(self, node: Related) -> Truth:
         alias = self.alias()
-        self._bindings[node.binding] = Sql(alias, local=True)
+        self._bindings[node.binding] = reading(alias, alias)
         where = self.truth(node.where)
         holds = self._some_row(node, alias, where.holds)
         if where.fails is None:
@@ -178,14 +191,14 @@ class Translator:
         if node.link == "below":
             native = self.value(Path(Column("native_id"))).text()
             cut = f"regexp_replace({alias}.native_id, '(/[^/]*){{{node.segments:d}}}$', '')"
-            return _folded(native), _folded(Sql(cut, local=True))
+            return _folded(native), _folded(reading(alias, cut))
         account = self.value(Path(Column("account"))).text()
         if node.link == "account":
-            return _key(account), _key(Sql(f"{alias}.account", local=True))
+            return _key(account), _key(reading(alias, f"{alias}.account"))
         group = self.value(Path(Column("group_name"))).text()
         return (
             _key(account, group),
-            _key(Sql(f"{alias}.account", local=True), Sql(f"{alias}.group_name", local=True)),
+            _key(reading(alias, f"{alias}.account"), reading(alias, f"{alias}.group_name")),
         )
 
     # --- values ---
@@ -214,37 +227,39 @@ class Translator:
             case Choice():
                 return self._choice(node)
 
+    def _once(self, expression: Sql) -> Sql:
+        """A long expression that is about to be written several times, as a column."""
+        return self.share(expression) if len(expression.text) > _WORTH_A_COLUMN else expression
+
     def _function(self, node: Func) -> SqlValue:
         args = [self.value(arg) for arg in node.args]
         result = function(node.dialect, node.name).to_sql(args, self)
-        valid = _all_valid([*args, result])
-        return result.valid_if(valid)
+        valid = _valid([*args, result])
+        return result if valid is None else result.valid_if(self._once(valid))
 
     def _choice(self, node: Choice) -> SqlValue:
         test = self.truth(node.test)
+        chosen = self._once(test.holds)
         then, otherwise = self.value(node.then), self.value(node.otherwise)
-        expression = sql("case when {} then {} else {} end", test.holds, then.json(), otherwise.json())
+        expression = sql("case when {} then {} else {} end", chosen, then.json(), otherwise.json())
         conditions = []
         if test.fails is not None:
-            conditions.append(any_of([test.holds, test.fails]))
+            conditions.append(any_of([chosen, self._once(test.fails)]))
         if then.valid is not None or otherwise.valid is not None:
-            branches = (test.holds, then.valid or TRUE, otherwise.valid or TRUE)
+            branches = (chosen, then.valid or TRUE, otherwise.valid or TRUE)
             conditions.append(sql("case when {} then {} else {} end", *branches))
-        return SqlValue("json", expression, all_of(conditions) if conditions else None)
+        valid = self._once(all_of(conditions)) if conditions else None
+        return SqlValue("json", self._once(expression), valid)
 
     def _count(self, node: Count) -> SqlValue:
         over = self.value(node.over)
-        source, alias = self._elements(over)
-        where = (
-            Truth(TRUE)
-            if node.where is None
-            else self._bound(node.binding, Sql(f"{alias}.value", local=True), node.where)
-        )
-        counted = sql("(select count(*) from {} where {})", source, where.holds)
+        with self._elements(over, node.binding) as elements:
+            where = Truth(TRUE) if node.where is None else self.truth(node.where)
+        counted = elements.closed(sql("(select count(*) from {} where {})", elements.source, where.holds))
         valid = over.valid
         if where.fails is not None:
             undecided = all_of([negate(where.holds), negate(where.fails)])
-            decided = sql("not exists (select 1 from {} where {})", source, undecided)
+            decided = none(elements, undecided)
             valid = all_of([part for part in (over.valid, decided) if part is not None])
         return SqlValue("number", counted, valid)
 
@@ -257,14 +272,14 @@ class Translator:
     def _linked(self, node: Linked) -> SqlValue:
         """A look-up in one object of all the rows' values, which PostgreSQL makes once a statement."""
         alias = self.alias()
-        self._bindings[node.binding] = Sql(alias, local=True)
+        self._bindings[node.binding] = reading(alias, alias)
         read = self.value(node.value)
-        last = Sql(f"regexp_replace({alias}.native_id, '^.*/', '')", local=True)
+        last = reading(alias, f"regexp_replace({alias}.native_id, '^.*/', '')")
         account = self.value(Path(Column("account"))).text()
         outer, inner = _key(account), _key(last)
         if node.kind == "resource_group":
             outer = _key(account, self.value(Path(Column("group_name"))).text())
-            inner = _key(Sql(f"{alias}.account", local=True), last)
+            inner = _key(reading(alias, f"{alias}.account"), last)
         made = sql(
             "(select jsonb_object_agg({}, coalesce({}, 'null'::jsonb) order by {}) from {} where {} and {})",
             inner,
@@ -278,51 +293,32 @@ class Translator:
         return SqlValue("json", found, sql("{} is not null", found))
 
     def _collect(self, node: Collect) -> SqlValue:
-        over = self.value(node.over)
-        source, alias = self._elements(over)
-        self._bindings[node.binding] = Sql(f"{alias}.value", local=True)
-        where = Truth(TRUE) if node.where is None else self.truth(node.where)
-        item = self.value(node.value)
+        found = self.value(node.over)
+        # Computed once: an array of an array of … would otherwise be computed twice at every depth.
+        over = SqlValue("json", self.share(found.json()), found.valid)
         made, each = self.alias(), self.alias()
-        kept = [where.holds, sql(f"{each}.value is not null")]
+        with self._elements(over, node.binding) as elements:
+            where = Truth(TRUE) if node.where is None else self.truth(node.where)
+            item = self.value(node.value)
+            value = item.json()
+        kept = [where.holds, reading(each, f"{each}.value is not null")]
         if node.skip_null:
-            kept.append(sql(f"{each}.value <> 'null'::jsonb"))
+            kept.append(reading(each, f"{each}.value <> 'null'::jsonb"))
         gathered = sql(
-            f"(select coalesce(jsonb_agg({each}.value order by {alias}.ord, {each}.ord), jsonb_build_array())"
+            f"(select coalesce(jsonb_agg({each}.value order by {elements.alias}.ord, {each}.ord), {{}})"
             f" from {{}} cross join lateral (select {{}} as value offset 0) {made}"
             f" cross join lateral {{}} {each}(value, ord) where {{}})",
-            source,
-            item.json(),
-            _members(made, flatten=node.flatten),
+            EMPTY_ARRAY,
+            elements.source,
+            value,
+            members(made, flatten=node.flatten),
             all_of(kept),
         )
-        valid = self._all_elements_valid(source, over, where, item)
         array = over.json()
-        return SqlValue(
-            "json", sql("case when jsonb_typeof({}) = 'array' then {} end", array, gathered), valid
+        whole = sql(
+            "case when jsonb_typeof({}) = 'array' then {} end", array, elements.closed(gathered, made, each)
         )
-
-    def _all_elements_valid(self, source: Sql, over: SqlValue, where: Truth, item: SqlValue) -> Sql | None:
-        bad = []
-        if where.fails is not None:
-            bad.append(all_of([negate(where.holds), negate(where.fails)]))
-        if item.valid is not None:
-            bad.append(sql("case when {} then not ({}) else false end", where.holds, item.valid))
-        if not bad:
-            return over.valid
-        fine = sql("not exists (select 1 from {} where {})", source, any_of(bad))
-        return all_of([part for part in (over.valid, fine) if part is not None])
-
-
-def _members(made: str, *, flatten: bool) -> Sql:
-    one = sql(f"unnest(array[{made}.value]) with ordinality")
-    if not flatten:
-        return one
-    return sql(
-        f"jsonb_array_elements(case when {made}.value is null then jsonb_build_array()"
-        f" when jsonb_typeof({made}.value) = 'array' then {made}.value"
-        f" else jsonb_build_array({made}.value) end) with ordinality"
-    )
+        return SqlValue("json", whole, all_valid(elements, over, where, item))
 
 
 def _and(truths: list[Truth]) -> Truth:
@@ -332,7 +328,7 @@ def _and(truths: list[Truth]) -> Truth:
     return Truth(holds, any_of([truth.false for truth in truths]))
 
 
-def _all_valid(values: list[SqlValue]) -> Sql | None:
+def _valid(values: list[SqlValue]) -> Sql | None:
     conditions = [value.valid for value in values if value.valid is not None]
     return all_of(conditions) if conditions else None
 
