@@ -15,6 +15,7 @@ from apps.core.problems import no_such_endpoint
 from apps.costs import api as costs
 from apps.findings import api as findings
 from apps.findings import api_exceptions as exceptions
+from apps.findings import api_policies as trials
 from apps.jobs import api as jobs
 from apps.reports import api as reports
 from apps.tenancy import api as tenancy
@@ -26,6 +27,10 @@ JOBS: Routes = [("jobs", jobs.JobViewSet, "job")]
 AUDIT: Routes = [("audits", audit.AuditViewSet, "audit")]
 CATALOG: Routes = [
     ("resources", catalog.ResourceViewSet, "resource"),
+    ("policies/preview", trials.PreviewViewSet, "preview"),
+    ("policies/<str:policy_id>/preview", trials.StoredPreviewViewSet, "policy-preview"),
+    ("policies/<str:policy_id>/explanations", trials.PairExplanationViewSet, "policy-explanation"),
+    ("policies/<str:policy_id>/compiled", trials.CompiledViewSet, "policy-compiled"),
     ("policies/<str:policy_id>/versions", catalog.PolicyVersionViewSet, "policy-version"),
     ("policies", catalog.PolicyViewSet, "policy"),
     ("imports/<uuid:run_id>/refusals", imports.ImportRefusalViewSet, "import-refusal"),
@@ -33,6 +38,7 @@ CATALOG: Routes = [
 ]
 FINDINGS: Routes = [
     ("violations/latest-open", findings.LatestOpenViewSet, "latest-open"),
+    ("violations/<uuid:violation_id>/explanation", trials.ViolationExplanationViewSet, "violation-explanation"),
     ("violations/<uuid:violation_id>/events", findings.ViolationEventViewSet, "violation-event"),
     ("violations", findings.ViolationViewSet, "violation"),
     ("exceptions", exceptions.ExceptionViewSet, "exception"),

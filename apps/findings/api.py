@@ -165,6 +165,8 @@ class ScanRunSerializer(ReadSerializer):
             "mode",
             "status",
             "job_id",
+            "policy_id",
+            "resource_id",
             "policies",
             "resources",
             "opened",
@@ -188,6 +190,10 @@ class EvaluationErrorSerializer(ReadSerializer):
 
 class StartScanSerializer(InputSerializer):
     mode = serializers.ChoiceField(choices=("full", "incremental"), default="full")
+    policy_id = serializers.CharField(
+        required=False, max_length=200, help_text="Only this policy, which must be active"
+    )
+    resource_id = serializers.CharField(required=False, max_length=200, help_text="Only this resource")
 
 
 class ScanViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, RoomViewSet):
@@ -203,13 +209,13 @@ class ScanViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, RoomViewSet)
 
     @extend_schema(request=StartScanSerializer, responses={202: JobSerializer})
     def create(self, request: Request) -> Response:
-        """Start a scan of all active policies; the answer is its job."""
+        """Start a scan of all active policies, of one, or of one resource; the answer is its job."""
         asked = self.validated(StartScanSerializer)
         return once(request, asked, lambda: self._start(asked)).as_response()
 
     @staticmethod
     def _start(asked: dict[str, Any]) -> Answer:
-        job = start_policy_scan(mode=asked["mode"])
+        job = start_policy_scan(**asked)
         location = reverse("api:job-detail", kwargs={"pk": job.pk})
         return Answer(status.HTTP_202_ACCEPTED, dict(JobSerializer(job).data), location)
 

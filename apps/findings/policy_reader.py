@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from apps.catalog.languages import PolicyDraft, PolicyFileRefusal
 from apps.catalog.models import SEVERITIES
+from apps.catalog.services.controls import INITIATIVE, controls_by_framework, merged_controls
 from apps.rules.compile import CompiledRule, Definition, Language, compile_policy, split_document
 from apps.rules.custodian.loading import load_yaml
 from apps.rules.errors import InvalidPolicy, PolicyError, Unsupported
@@ -109,7 +110,12 @@ def _refused(
         status="unsupported" if isinstance(error, Unsupported) else "invalid",
         definition=definition.document,
         at=at,
-        metadata={"controls": list(definition.controls)},
+        metadata={
+            "controls": merged_controls(
+                controls_by_framework(metadata.get("controls")),
+                controls_by_framework(definition.controls, INITIATIVE),
+            )
+        },
         parameters=dict(parameters),
         refusals=({"path": error.path, "reason": error.reason},),
     )
@@ -123,6 +129,13 @@ def _name(definition: Definition, compiled: CompiledRule) -> str:
 
 
 def _provider_id(definition: Definition) -> str:
+    """The provider's id; a member of an initiative that is handed values is a policy of its own, for they are
+    not the definition's."""
+    own = _own_id(definition)
+    return f"{own}#{definition.name}"[:NAME_LIMIT] if definition.refers_to and definition.parameters else own
+
+
+def _own_id(definition: Definition) -> str:
     document = definition.document
     for key in ("id", "name"):
         if isinstance(document.get(key), str) and document[key]:
@@ -156,11 +169,15 @@ def _severity(compiled: CompiledRule, document: Mapping[str, Any]) -> str:
 def _metadata(definition: Definition, compiled: CompiledRule) -> dict[str, Any]:
     own = _own_metadata(definition.document)
     kept = {key: own[key] for key in ("rationale", "remediation") if isinstance(own.get(key), str)}
-    controls = compiled.controls or definition.controls or own.get("controls") or ()
+    controls = merged_controls(
+        controls_by_framework(own.get("controls")),
+        controls_by_framework(compiled.controls),
+        controls_by_framework(definition.controls, INITIATIVE),
+    )
     return {
         "description": compiled.description[:TEXT_LIMIT],
         "category": compiled.category,
-        "controls": _plain(controls),
+        "controls": controls,
         "resource_types": sorted(compiled.resource_types) if compiled.resource_types is not None else None,
         "declared_parameters": [
             {
@@ -177,10 +194,6 @@ def _metadata(definition: Definition, compiled: CompiledRule) -> dict[str, Any]:
         "missing_parameters": list(compiled.missing_parameters),
         **kept,
     }
-
-
-def _plain(controls: Any) -> Any:
-    return dict(controls) if isinstance(controls, Mapping) else list(controls)
 
 
 def compile_for_scan(

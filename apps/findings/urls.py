@@ -1,6 +1,15 @@
 from django.urls import path
 
 from .views.exceptions import ExceptionCreate, ExceptionDetail, ExceptionList, ExceptionPreview
+from .views.policies import (
+    PolicyCompare,
+    PolicyCompiled,
+    PolicyExplain,
+    PolicyPaste,
+    PolicyPreview,
+    PolicyScan,
+    ResourceScan,
+)
 from .views.scans import RecommendationList, ScanCreate, ScanDetail, ScanList
 from .views.violations import LatestOpenList, ViolationDetail, ViolationList
 
@@ -16,5 +25,12 @@ urlpatterns = [
     path("scans/", ScanList.as_view(), name="scan-list"),
     path("scans/new/", ScanCreate.as_view(), name="scan-create"),
     path("scans/<uuid:pk>/", ScanDetail.as_view(), name="scan-detail"),
+    path("policies/new/from-text/", PolicyPaste.as_view(), name="policy-paste"),
+    path("policies/<str:pk>/preview/", PolicyPreview.as_view(), name="policy-preview"),
+    path("policies/<str:pk>/compiled/", PolicyCompiled.as_view(), name="policy-compiled"),
+    path("policies/<str:pk>/compare/", PolicyCompare.as_view(), name="policy-compare"),
+    path("policies/<str:pk>/explain/", PolicyExplain.as_view(), name="policy-explain"),
+    path("policies/<str:pk>/scan/", PolicyScan.as_view(), name="policy-scan"),
+    path("resources/<str:pk>/scan/", ResourceScan.as_view(), name="resource-scan"),
     path("recommendations/", RecommendationList.as_view(), name="recommendation-list"),
 ]

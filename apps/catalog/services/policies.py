@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,6 +20,7 @@ from apps.core.states import StateMachine, transition
 
 from ..languages import PolicyDraft, PolicyFileRefusal, policy_language
 from ..models import SEVERITIES, ImportRun, Policy, PolicyVersion, policy_key
+from .controls import controls_by_framework, merged_controls
 from .importing import ImportLog, Progress
 from .policy_files import policy_files
 
@@ -93,7 +95,7 @@ class _Tally:
             "compiled": self.compiled,
             "unsupported": self.unsupported,
             "failed": self.failed,
-            "reasons": dict(self.reasons.most_common(200)),
+            "reasons": dict(self.reasons.most_common()),
         }
 
 
@@ -110,12 +112,29 @@ def _import_file(name: str, raw: bytes, log: ImportLog, tally: _Tally) -> None:
             log.refuse(None, f"{name}{item.at} {refusal['path']}".strip(), refusal["reason"], item.name)
             break
     with tenant_transaction(current_tenant_id()):
-        for draft in drafts:
+        for draft in _joined(drafts):
             written = _save(draft, name, tally)
             if draft.status in REFUSED:
                 continue
             log.written += written
             log.unchanged += not written
+
+
+def _joined(drafts: list[PolicyDraft]) -> list[PolicyDraft]:
+    """A definition and the members of an initiative that name it are one policy, under all of their controls."""
+    joined: dict[tuple[str, str, str], PolicyDraft] = {}
+    for draft in drafts:
+        key = (draft.language, draft.provider_id, definition_sha256(draft.definition))
+        known = joined.get(key)
+        if known is None:
+            joined[key] = draft
+            continue
+        controls = merged_controls(
+            controls_by_framework(known.metadata.get("controls")),
+            controls_by_framework(draft.metadata.get("controls")),
+        )
+        joined[key] = replace(known, metadata={**known.metadata, "controls": controls})
+    return list(joined.values())
 
 
 def _save(draft: PolicyDraft, file: str, tally: _Tally) -> bool:

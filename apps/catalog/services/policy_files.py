@@ -41,8 +41,9 @@ def policy_files(source: IO[bytes] | Path, name: str) -> Iterator[PolicyFile | P
 def _folder(folder: Path) -> Iterator[PolicyFile | PolicyFileRefusal]:
     found = 0
     for path in sorted(folder.rglob("*")):
-        name = str(path.relative_to(folder))
-        if ".git" in path.parts or path.suffix.lower() not in SUFFIXES:
+        inside = path.relative_to(folder)
+        name = str(inside)
+        if ".git" in inside.parts or path.suffix.lower() not in SUFFIXES:
             continue
         if path.is_symlink() or not path.resolve().is_relative_to(folder.resolve()):
             yield PolicyFileRefusal(name, "a link; links are not followed")

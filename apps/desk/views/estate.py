@@ -8,6 +8,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from apps.catalog.models import Policy, Resource
+from apps.catalog.services.controls import control_groups
 from apps.catalog.views.policies import declared_parameters
 from apps.core.json_tree import json_tree
 from apps.findings.models import PolicyException, ViolationEvent
@@ -65,6 +66,7 @@ class PolicyDetail(DetailPage):
             definition=json.dumps(definition, indent=2, ensure_ascii=False) if definition is not None else "",
             refusals=policy.metadata.get("refusals", []),
             parameters=self._parameters(policy),
+            controls=control_groups(policy),
             counts=counts,
             versions=[(version, names[version.created_by]) for version in versions],
             exceptions=list(

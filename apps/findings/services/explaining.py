@@ -76,10 +76,8 @@ def explain_violation(*, violation: Violation) -> Explained:
     elif found.outcome == "violation" and not stands:
         notes.append("The resource breaks the policy again: the next scan re-opens this violation.")
     if violation.policy_version not in (None, found.policy_version):
-        notes.append(
-            f"Version {violation.policy_version} of the policy found it; "
-            f"this is told by version {found.policy_version}."
-        )
+        versions = (violation.policy_version, found.policy_version)
+        notes.append("Version {} of the policy found it; this is told by version {}.".format(*versions))
     return Explained(**{**vars(found), "notes": tuple(notes)})
 
 

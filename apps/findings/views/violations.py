@@ -19,6 +19,7 @@ from ..filters import ViolationFilter
 from ..forms import ExceptionForm
 from ..models import PolicyException, Violation, ViolationEvent
 from ..queries import latest_open_violations, violations
+from ..services.explaining import explain_violation
 
 
 def _with_names(rows: QuerySet[Violation]) -> QuerySet[Violation]:
@@ -134,8 +135,12 @@ class ViolationDetail(DetailPage):
             covering = (
                 PolicyException.objects.select_related(*people).filter(pk=violation.exception_id).first()
             )
+        explained = None
+        if violation.policy is not None and violation.resource is not None:
+            explained = explain_violation(violation=violation)
         return super().get_context_data(
             title="Violation",
+            explained=explained,
             covering=covering,
             pending=self._pending(violation),
             events=ViolationEvent.objects.filter(violation_id=violation.pk).order_by("-id")[:100],
