@@ -47,7 +47,7 @@ def list_sql(args: Sequence[SqlValue], scope: SqlScope) -> SqlValue:
     alias = scope.alias()
     items = join(", ", [arg.json() for arg in args]) if args else sql("null::jsonb")
     made = sql(
-        f"(select coalesce(jsonb_agg({alias}.v order by {alias}.n), jsonb_build_array())"  # noqa: S608
+        f"(select coalesce(jsonb_agg({alias}.v order by {alias}.n), jsonb_build_array())"
         f" from unnest(array[{{}}]) with ordinality {alias}(v, n) where {alias}.v is not null)",
         items,
     )
@@ -162,7 +162,7 @@ def item_sql(args: Sequence[SqlValue], scope: SqlScope) -> SqlValue:
     elif isinstance(index, str):
         alias = scope.alias()
         found = sql(
-            f"case when jsonb_typeof({{}}) = 'object' then coalesce({{}} -> {{}}, (select {alias}.value"  # noqa: S608
+            f"case when jsonb_typeof({{}}) = 'object' then coalesce({{}} -> {{}}, (select {alias}.value"
             f' from jsonb_each({{}}) {alias} where lower({alias}.key collate "C") = {{}}'
             f' order by {alias}.key collate "C" limit 1)) end',
             base, base, text(index), base, text(ascii_lower(index)),
@@ -191,7 +191,7 @@ def contains_sql(args: Sequence[SqlValue], scope: SqlScope) -> SqlValue:
     alias = scope.alias()
     value = scope.share(item.json())
     made = sql(
-        "case jsonb_typeof({}) when 'string' then strpos({} #>> array[]::text[], coalesce({}, '')) > 0"  # noqa: S608
+        "case jsonb_typeof({}) when 'string' then strpos({} #>> array[]::text[], coalesce({}, '')) > 0"
         f" when 'array' then exists (select 1 from jsonb_array_elements({{}}) {alias}(v) where {alias}.v"
         " = {})"
         " when 'object' then coalesce(jsonb_typeof({}) = 'string' and {} -> {} is not null, false)"
@@ -224,7 +224,7 @@ def intersection_sql(args: Sequence[SqlValue], scope: SqlScope) -> SqlValue:
     arrays = sql("coalesce(jsonb_typeof({}) = 'array' and jsonb_typeof({}) = 'array', false)", a, b)
     objects = sql("coalesce(jsonb_typeof({}) = 'object' and jsonb_typeof({}) = 'object', false)", a, b)
     made = sql(
-        f"case when {{}} then (select coalesce(jsonb_agg({x}.v order by {x}.n), jsonb_build_array())"  # noqa: S608
+        f"case when {{}} then (select coalesce(jsonb_agg({x}.v order by {x}.n), jsonb_build_array())"
         f" from jsonb_array_elements({{}}) with ordinality {x}(v, n)"
         f" where exists (select 1 from jsonb_array_elements({{}}) {y}(v) where {y}.v = {x}.v))"
         f" when {{}} then (select coalesce(jsonb_object_agg({z}.key, {z}.value), jsonb_build_object())"

@@ -47,7 +47,7 @@ def _in_sql(left: SqlValue, right: SqlValue, scope: SqlScope) -> Truth:
     alias = scope.alias()
     array, item = right.json(), SqlValue("text", scope.local(f"{alias}.item"))
     holds = sql(
-        "exists (select 1 from jsonb_array_elements_text(case when jsonb_typeof({}) = 'array' then {}"  # noqa: S608
+        "exists (select 1 from jsonb_array_elements_text(case when jsonb_typeof({}) = 'array' then {}"
         f" else jsonb_build_array() end) {alias}(item) where {{}} = {{}})",
         array,
         array,
@@ -145,7 +145,7 @@ def _contains_key_sql(left: SqlValue, right: SqlValue, scope: SqlScope) -> Truth
     name = SqlValue("text", scope.local(f"{alias}.name"))
     return Truth(
         sql(
-            "exists (select 1 from jsonb_object_keys(case when jsonb_typeof({}) = 'object' then {}"  # noqa: S608
+            "exists (select 1 from jsonb_object_keys(case when jsonb_typeof({}) = 'object' then {}"
             f" else jsonb_build_object() end) {alias}(name) where {{}} = {{}})",
             holder,
             holder,
