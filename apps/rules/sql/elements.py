@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
-from apps.rules.sql.fragment import Sql, all_of, any_of, closed, negate, reading, sql
+from apps.rules.sql.fragment import EMPTY_ARRAY, Sql, all_of, any_of, closed, negate, reading, sql
 from apps.rules.sql.values import SqlValue, Truth
+from apps.rules.tree import Collect
 
 
 class Elements:
@@ -56,14 +58,53 @@ def all_valid(elements: Elements, over: SqlValue, where: Truth, item: SqlValue) 
     return all_of([part for part in (over.valid, none(elements, any_of(bad))) if part is not None])
 
 
-def members(made: str, *, flatten: bool) -> Sql:
-    """What an element gives to a collection: its value `made.value`, or that one's members."""
-    one = reading(made, f"unnest(array[{made}.value]) with ordinality")
-    if not flatten:
-        return one
-    return reading(
-        made,
-        f"jsonb_array_elements(case when {made}.value is null then jsonb_build_array()"
-        f" when jsonb_typeof({made}.value) = 'array' then {made}.value"
-        f" else jsonb_build_array({made}.value) end) with ordinality",
-    )
+class Collected(SqlValue):
+    """The members that a collection takes from the elements of an array, as rows until an array is asked for.
+
+    A collection, count or quantifier over it reads the rows: arrays in between are never made. Members are put
+    together in the order in which their elements come: PostgreSQL keeps it through the nested loops that lateral
+    functions are.
+    """
+
+    def __init__(
+        self, rows: Sql, alias: str, is_array: Sql, valid: Sql | None, share: Callable[[Sql], Sql]
+    ) -> None:
+        super().__init__("json", EMPTY_ARRAY, valid)
+        self.rows = rows
+        self.alias = alias
+        self.is_array = is_array
+        self._share = share
+
+    def json(self) -> Sql:
+        whole = sql(
+            f"(select coalesce(jsonb_agg({self.alias}.value), {{}}) from {{}})", EMPTY_ARRAY, self.rows
+        )
+        return self._share(sql("case when {} then {} end", self.is_array, closed(whole, self.alias)))
+
+
+def is_array(value: SqlValue) -> Sql:
+    """Whether a value is an array; never NULL."""
+    if isinstance(value, Collected):
+        return value.is_array
+    return sql("coalesce({} = 'array', false)", value.kind())
+
+
+def members(elements: Elements, where: Truth, item: Sql, node: Collect, names: tuple[str, str]) -> Sql:
+    """The FROM item of a collection's members, in the column `value` of the first of the names."""
+    alias, each = names
+    kept, value, source = [where.holds], reading(each, f"{each}.value"), elements.source
+    if node.flatten:
+        made = sql(
+            f"{{}} cross join lateral (select {{}} as value offset 0) {each}_ cross join lateral"
+            f" jsonb_array_elements(case when {each}_.value is null then {{}}"
+            f" when jsonb_typeof({each}_.value) = 'array' then {each}_.value"
+            f" else jsonb_build_array({each}_.value) end) {each}",
+            source, item, EMPTY_ARRAY,
+        )  # fmt: skip
+    else:
+        made = sql(f"{{}} cross join lateral (select {{}} as value offset 0) {each}", source, item)
+        kept.append(sql("{} is not null", value))
+    if node.skip_null:
+        kept.append(sql("{} <> 'null'::jsonb", value))
+    rows = sql(f"(select {{}} as value from {{}} where {{}}) {alias}", value, made, all_of(kept))
+    return elements.closed(rows, each)

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from apps.rules.dialect import function, operator
 from apps.rules.evaluate import LINKED_TYPES
-from apps.rules.sql.elements import Elements, all_valid, exists, members, none
+from apps.rules.sql.elements import Collected, Elements, all_valid, exists, is_array, members, none
 from apps.rules.sql.fragment import (
     EMPTY_ARRAY,
     FALSE,
@@ -125,7 +125,7 @@ class Translator:
         every = node.kind == "all"
         truth = exists(elements, body.inverted()).inverted() if every else exists(elements, body)
         if node.strict:
-            truth = truth.guarded(sql("coalesce({} = 'array', false)", over.kind()))
+            truth = truth.guarded(is_array(over))
         return truth.guarded(over.valid)
 
     def witness(self, node: Quantify, say: Callable[[Rule], T]) -> tuple[Sql, Truth, T]:
@@ -137,6 +137,17 @@ class Translator:
     @contextmanager
     def _elements(self, over: SqlValue, binding: str) -> Iterator[Elements]:
         """The elements of an array, each bound; no array has none."""
+        elements = self._rows(over)
+        self._bindings[binding] = reading(elements.alias, f"{elements.alias}.value")
+        self._around.append(elements)
+        try:
+            yield elements
+        finally:
+            self._around.pop()
+
+    def _rows(self, over: SqlValue) -> Elements:
+        if isinstance(over, Collected):
+            return Elements(over.rows, over.alias, frozenset({over.alias}))
         alias, array = self.alias(), over.json()
         prefix, own = Sql(""), {alias}
         if len(array.text) > _WORTH_AN_ALIAS:
@@ -145,19 +156,13 @@ class Translator:
             array, own = reading(outer, f"{outer}.v"), {alias, outer}
         source = sql(
             "{}jsonb_array_elements(case when jsonb_typeof({}) = 'array' then {} else {} end)"
-            f" with ordinality {alias}(value, ord)",
+            f" {alias}(value)",
             prefix,
             array,
             array,
             EMPTY_ARRAY,
         )
-        elements = Elements(source, alias, frozenset(own))
-        self._bindings[binding] = reading(alias, f"{alias}.value")
-        self._around.append(elements)
-        try:
-            yield elements
-        finally:
-            self._around.pop()
+        return Elements(source, alias, frozenset(own))
 
     def _related(self, node: Related) -> Truth:
         alias = self.alias()
@@ -293,32 +298,15 @@ class Translator:
         return SqlValue("json", found, sql("{} is not null", found))
 
     def _collect(self, node: Collect) -> SqlValue:
-        found = self.value(node.over)
-        # Computed once: an array of an array of … would otherwise be computed twice at every depth.
-        over = SqlValue("json", self.share(found.json()), found.valid)
-        made, each = self.alias(), self.alias()
+        over = self.value(node.over)
+        names = (self.alias(), self.alias())
         with self._elements(over, node.binding) as elements:
             where = Truth(TRUE) if node.where is None else self.truth(node.where)
             item = self.value(node.value)
             value = item.json()
-        kept = [where.holds, reading(each, f"{each}.value is not null")]
-        if node.skip_null:
-            kept.append(reading(each, f"{each}.value <> 'null'::jsonb"))
-        gathered = sql(
-            f"(select coalesce(jsonb_agg({each}.value order by {elements.alias}.ord, {each}.ord), {{}})"
-            f" from {{}} cross join lateral (select {{}} as value offset 0) {made}"
-            f" cross join lateral {{}} {each}(value, ord) where {{}})",
-            EMPTY_ARRAY,
-            elements.source,
-            value,
-            members(made, flatten=node.flatten),
-            all_of(kept),
-        )
-        array = over.json()
-        whole = sql(
-            "case when jsonb_typeof({}) = 'array' then {} end", array, elements.closed(gathered, made, each)
-        )
-        return SqlValue("json", whole, all_valid(elements, over, where, item))
+        rows = members(elements, where, value, node, names)
+        valid = all_valid(elements, over, where, item)
+        return Collected(rows, names[0], is_array(over), valid, self._once)
 
 
 def _and(truths: list[Truth]) -> Truth:
