@@ -97,7 +97,8 @@ def run_policy_scan(handle: JobHandle) -> Mapping[str, Any]:
 
 def _result_of(scan: ScanRun) -> Mapping[str, Any]:
     counts = {name: getattr(scan, name) for name in asdict(Outcome())}
-    return {"scan": str(scan.pk), "mode": scan.mode, "policies": scan.policies, **counts}
+    narrowed = {name: value for name in asdict(Target()) if (value := getattr(scan, name))}
+    return {"scan": str(scan.pk), "mode": scan.mode, "policies": scan.policies, **narrowed, **counts}
 
 
 class _Scan:
