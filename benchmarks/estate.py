@@ -41,7 +41,10 @@ def _arm(dice: random.Random, name: str, arm_type: str, properties: Row, **more:
 
 
 def _storage(dice: random.Random, name: str) -> Row:
-    endpoints = {part: f"https://{name}.{part}.core.windows.net/" for part in ("blob", "dfs", "file", "queue", "table", "web")}
+    endpoints = {
+        part: f"https://{name}.{part}.core.windows.net/"
+        for part in ("blob", "dfs", "file", "queue", "table", "web")
+    }
     inner: Row = {
         "allowBlobPublicAccess": dice.random() < 0.2,
         "supportsHttpsTrafficOnly": dice.random() < 0.9,
@@ -58,7 +61,10 @@ def _storage(dice: random.Random, name: str) -> Row:
         "secondaryEndpoints": endpoints,
         "encryption": {
             "keySource": dice.choice(["Microsoft.Storage", "Microsoft.Keyvault"]),
-            "services": {s: {"enabled": True, "keyType": "Account", "lastEnabledTime": _moment(dice)} for s in ("blob", "file")},
+            "services": {
+                s: {"enabled": True, "keyType": "Account", "lastEnabledTime": _moment(dice)}
+                for s in ("blob", "file")
+            },
         },
         "networkAcls": {
             "bypass": "AzureServices",
@@ -69,20 +75,37 @@ def _storage(dice: random.Random, name: str) -> Row:
     }
     if dice.random() < 0.9:
         inner["minimumTlsVersion"] = dice.choice(["TLS1_2"] * 7 + ["TLS1_0", "TLS1_1"])
-    return _arm(dice, name, "Microsoft.Storage/storageAccounts", inner, kind="StorageV2", sku={"name": "Standard_LRS"})
+    return _arm(
+        dice, name, "Microsoft.Storage/storageAccounts", inner, kind="StorageV2", sku={"name": "Standard_LRS"}
+    )
 
 
 def _machine(dice: random.Random, name: str) -> Row:
-    disk = {"name": f"{name}-os", "osType": "Linux", "caching": "ReadWrite", "managedDisk": {"storageAccountType": "Premium_LRS"}}
+    disk = {
+        "name": f"{name}-os",
+        "osType": "Linux",
+        "caching": "ReadWrite",
+        "managedDisk": {"storageAccountType": "Premium_LRS"},
+    }
     inner = {
         "vmId": _hex(dice, 32),
         "hardwareProfile": {"vmSize": dice.choice(["Standard_D2s_v3", "Standard_B2ms", "Standard_E8s_v5"])},
         "storageProfile": {
-            "imageReference": {"publisher": "canonical", "offer": "ubuntu-24_04-lts", "sku": "server", "version": "latest"},
+            "imageReference": {
+                "publisher": "canonical",
+                "offer": "ubuntu-24_04-lts",
+                "sku": "server",
+                "version": "latest",
+            },
             "osDisk": disk,
-            "dataDisks": [{"lun": lun, "diskSizeGB": 128, "name": f"{name}-{lun}"} for lun in range(dice.randint(0, 3))],
+            "dataDisks": [
+                {"lun": lun, "diskSizeGB": 128, "name": f"{name}-{lun}"} for lun in range(dice.randint(0, 3))
+            ],
         },
-        "osProfile": {"computerName": name, "linuxConfiguration": {"disablePasswordAuthentication": dice.random() < 0.8}},
+        "osProfile": {
+            "computerName": name,
+            "linuxConfiguration": {"disablePasswordAuthentication": dice.random() < 0.8},
+        },
         "networkProfile": {"networkInterfaces": [{"id": f"/subscriptions/x/networkInterfaces/{name}-nic"}]},
         "securityProfile": {"securityType": "TrustedLaunch", "encryptionAtHost": dice.random() < 0.4},
         "provisioningState": "Succeeded",
@@ -120,7 +143,12 @@ def _security_group(dice: random.Random, name: str) -> Row:
         }
         for i in range(dice.randint(0, 6))
     ]
-    return _arm(dice, name, "Microsoft.Network/networkSecurityGroups", {"securityRules": rules, "provisioningState": "Succeeded"})
+    return _arm(
+        dice,
+        name,
+        "Microsoft.Network/networkSecurityGroups",
+        {"securityRules": rules, "provisioningState": "Succeeded"},
+    )
 
 
 def _instance(dice: random.Random, name: str) -> Row:
@@ -132,8 +160,19 @@ def _instance(dice: random.Random, name: str) -> Row:
         "State": {"Code": 16, "Name": dice.choice(["running", "running", "stopped"])},
         "Placement": {"AvailabilityZone": "eu-west-1a", "Tenancy": "default"},
         "SecurityGroups": [{"GroupId": f"sg-{_hex(dice, 17)}", "GroupName": "default"}],
-        "BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": {"VolumeId": f"vol-{_hex(dice, 17)}", "DeleteOnTermination": True}}],
-        "NetworkInterfaces": [{"NetworkInterfaceId": f"eni-{_hex(dice, 17)}", "PrivateIpAddress": "10.0.0.5", "Status": "in-use"}],
+        "BlockDeviceMappings": [
+            {
+                "DeviceName": "/dev/xvda",
+                "Ebs": {"VolumeId": f"vol-{_hex(dice, 17)}", "DeleteOnTermination": True},
+            }
+        ],
+        "NetworkInterfaces": [
+            {
+                "NetworkInterfaceId": f"eni-{_hex(dice, 17)}",
+                "PrivateIpAddress": "10.0.0.5",
+                "Status": "in-use",
+            }
+        ],
         "MetadataOptions": {"HttpTokens": dice.choice(["optional", "required"]), "HttpEndpoint": "enabled"},
         "Monitoring": {"State": "disabled"},
         "EbsOptimized": dice.random() < 0.5,
@@ -163,8 +202,17 @@ def _bucket(dice: random.Random, name: str) -> Row:
         "CreationDate": _moment(dice),
         "Location": {"LocationConstraint": "eu-west-1"},
         "Versioning": {"Status": dice.choice(["Enabled", "Suspended"])},
-        "Acl": {"Grants": [{"Grantee": {"ID": _hex(dice, 64), "Type": "CanonicalUser"}, "Permission": "FULL_CONTROL"}]},
-        "Policy": json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject"}] * 3}),
+        "Acl": {
+            "Grants": [
+                {"Grantee": {"ID": _hex(dice, 64), "Type": "CanonicalUser"}, "Permission": "FULL_CONTROL"}
+            ]
+        },
+        "Policy": json.dumps(
+            {
+                "Version": "2012-10-17",
+                "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject"}] * 3,
+            }
+        ),
         "Lifecycle": {"Rules": [{"ID": "expire", "Status": "Enabled", "Expiration": {"Days": 90}}]},
     }
 
@@ -175,13 +223,21 @@ def _vpc_group(dice: random.Random, name: str) -> Row:
             "IpProtocol": "tcp",
             "FromPort": port,
             "ToPort": port,
-            "IpRanges": [{"CidrIp": dice.choice(["0.0.0.0/0", "10.0.0.0/8", "192.168.1.0/24"])} for _ in range(2)],
+            "IpRanges": [
+                {"CidrIp": dice.choice(["0.0.0.0/0", "10.0.0.0/8", "192.168.1.0/24"])} for _ in range(2)
+            ],
             "Ipv6Ranges": [],
             "UserIdGroupPairs": [],
         }
         for port in (22, 443, 5432)[: dice.randint(0, 3)]
     ]
-    return {"GroupId": f"sg-{_hex(dice, 17)}", "GroupName": name, "IpPermissions": permissions, "IpPermissionsEgress": [], "VpcId": "vpc-1"}
+    return {
+        "GroupId": f"sg-{_hex(dice, 17)}",
+        "GroupName": name,
+        "IpPermissions": permissions,
+        "IpPermissionsEgress": [],
+        "VpcId": "vpc-1",
+    }
 
 
 def _database(dice: random.Random, name: str) -> Row:
@@ -208,14 +264,28 @@ def _gce(dice: random.Random, name: str) -> Row:
         "creationTimestamp": _moment(dice),
         "canIpForward": dice.random() < 0.1,
         "disks": [{"boot": True, "autoDelete": True, "diskSizeGb": "10", "source": f"disks/{name}"}],
-        "networkInterfaces": [{"network": "default", "accessConfigs": [{"natIP": "34.1.2.3"}] if dice.random() < 0.3 else []}],
-        "serviceAccounts": [{"email": "default@developer.gserviceaccount.com", "scopes": ["https://www.googleapis.com/auth/cloud-platform"]}],
+        "networkInterfaces": [
+            {"network": "default", "accessConfigs": [{"natIP": "34.1.2.3"}] if dice.random() < 0.3 else []}
+        ],
+        "serviceAccounts": [
+            {
+                "email": "default@developer.gserviceaccount.com",
+                "scopes": ["https://www.googleapis.com/auth/cloud-platform"],
+            }
+        ],
         "shieldedInstanceConfig": {"enableSecureBoot": dice.random() < 0.5, "enableVtpm": True},
     }
 
 
 def _vpc_instance(dice: random.Random, name: str) -> Row:
-    return {"name": name, "profile": {"name": "bx2-2x8"}, "zone": {"name": "eu-de-1"}, "status": "running", "vcpu": {"count": 2}, "memory": 8}
+    return {
+        "name": name,
+        "profile": {"name": "bx2-2x8"},
+        "zone": {"name": "eu-de-1"},
+        "status": "running",
+        "vcpu": {"count": 2},
+        "memory": 8,
+    }
 
 
 KINDS: list[tuple[str, str, int, Callable[[random.Random, str], Row]]] = [

@@ -38,7 +38,11 @@ CATALOG: Routes = [
 ]
 FINDINGS: Routes = [
     ("violations/latest-open", findings.LatestOpenViewSet, "latest-open"),
-    ("violations/<uuid:violation_id>/explanation", trials.ViolationExplanationViewSet, "violation-explanation"),
+    (
+        "violations/<uuid:violation_id>/explanation",
+        trials.ViolationExplanationViewSet,
+        "violation-explanation",
+    ),
     ("violations/<uuid:violation_id>/events", findings.ViolationEventViewSet, "violation-event"),
     ("violations", findings.ViolationViewSet, "violation"),
     ("exceptions", exceptions.ExceptionViewSet, "exception"),

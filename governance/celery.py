@@ -16,6 +16,12 @@ app.set_default()
 
 @worker_init.connect
 def refuse_strong_role(**_: Any) -> None:
+    from django.db import connections
+
     from apps.core.guards import refuse_strong_role
 
     refuse_strong_role()
+    # The worker's processes are forked from this one: a pool must not go along, its sockets and locks would
+    # be shared.
+    database: Any = connections["default"]
+    database.close_pool()

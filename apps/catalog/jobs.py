@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from apps.core.context import current_tenant_id, tenant_transaction
 from apps.jobs.registry import JobKind, register_job
 from apps.jobs.running import JobHandle
 
@@ -17,13 +18,15 @@ Importer = Callable[..., ImportRun]
 
 
 def _run(importer: Importer, handle: JobHandle) -> Mapping[str, Any]:
-    with open_source(handle.params) as source:
-        run = importer(
-            source=source,
-            name=str(handle.params.get("name") or handle.params.get("path", "")),
-            format=handle.params.get("format") or None,
-            progress=handle,
-        )
+    run = _ended_run(handle)
+    if run is None:
+        with open_source(handle.params) as source:
+            run = importer(
+                source=source,
+                name=str(handle.params.get("name") or handle.params.get("path", "")),
+                format=handle.params.get("format") or None,
+                progress=handle,
+            )
     discard_source(handle.params)
     return {
         "import_run": str(run.pk),
@@ -33,6 +36,12 @@ def _run(importer: Importer, handle: JobHandle) -> Mapping[str, Any]:
         "refused": run.rows_refused,
         **run.summary,
     }
+
+
+def _ended_run(handle: JobHandle) -> ImportRun | None:
+    """The run that an earlier attempt ended before it died: its staged file may be gone already."""
+    with tenant_transaction(current_tenant_id()):
+        return ImportRun.objects.filter(job_id=handle.job_id, status="succeeded").first()
 
 
 def register() -> None:

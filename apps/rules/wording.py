@@ -38,23 +38,25 @@ def name_of(value: Value) -> str:
             return _steps_name(value)
         case Const(constant):
             return shown(constant)
-        case Count(over):
-            return f"count of {name_of(over)}"
+        case Count() | Tally():
+            return f"count of {name_of(value.over) if isinstance(value, Count) else 'conditions met'}"
         case Collect(_, _, inner):
             return name_of(inner)
-        case Tally():
-            return "count of conditions met"
         case Linked(kind, _, inner):
             return f"{kind.replace('_', ' ')} {name_of(inner)}"
-        case Func(_, name, (only,)) if "_" in name:
-            return name_of(only)
-        case Func(_, name, args):
-            return f"{name}({', '.join(name_of(arg) for arg in args)})"[:SHOWN]
+        case Func():
+            return _function_name(value)
         case Choice(_, then, otherwise):
             named = [name_of(each) for each in (then, otherwise) if each != Const(MISSING)]
             return " or ".join(dict.fromkeys(named))[:SHOWN]
         case RuleValue():
             return "the condition"
+
+
+def _function_name(node: Func) -> str:
+    if "_" in node.name and len(node.args) == 1:  # a front end's own: it only says what nothing counts as
+        return name_of(node.args[0])
+    return f"{node.name}({', '.join(name_of(arg) for arg in node.args)})"[:SHOWN]
 
 
 def _steps_name(path: Path) -> str:

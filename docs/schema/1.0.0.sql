@@ -171,6 +171,30 @@ BEGIN
     RETURN NEW;
 END $$;
 
+--
+-- Raw SQL operation
+--
+
+DO $do$ BEGIN
+    IF to_regprocedure('pg_catalog.pg_input_is_valid(text, text)') IS NULL THEN
+        CREATE FUNCTION pg_input_is_valid(value text, type text) RETURNS boolean
+        LANGUAGE plpgsql STABLE PARALLEL SAFE AS $fn$
+        BEGIN
+            EXECUTE format('SELECT %L::%s', value, type::regtype);
+            RETURN true;
+        EXCEPTION WHEN data_exception THEN
+            RETURN false;
+        END $fn$;
+    END IF;
+    IF to_regcollation('pg_catalog.pg_c_utf8') IS NULL THEN
+        BEGIN
+            CREATE COLLATION pg_c_utf8 (provider = libc, locale = 'C.UTF-8');
+        EXCEPTION WHEN undefined_object OR invalid_parameter_value THEN
+            CREATE COLLATION pg_c_utf8 (provider = icu, locale = 'und');
+        END;
+    END IF;
+END $do$;
+
 
 -- catalog.0001_initial
 --
@@ -655,6 +679,16 @@ END $$;
 CREATE TRIGGER exceptions_guard BEFORE INSERT OR UPDATE ON exceptions
     FOR EACH ROW EXECUTE FUNCTION exceptions_guard();
 
+
+-- findings.0003_scan_target
+--
+-- Add field policy_id to scanrun
+--
+ALTER TABLE "scan_runs" ADD COLUMN "policy_id" text NULL;
+--
+-- Add field resource_id to scanrun
+--
+ALTER TABLE "scan_runs" ADD COLUMN "resource_id" text NULL;
 
 -- costs.0001_initial
 --

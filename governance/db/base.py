@@ -52,11 +52,22 @@ class DatabaseWrapper(timescale_base.DatabaseWrapper):
     def set_autocommit(
         self, autocommit: bool, force_begin_transaction_with_broken_autocommit: bool = False
     ) -> None:
-        super().set_autocommit(autocommit, force_begin_transaction_with_broken_autocommit)
-        if not autocommit and self.alias == "default":
+        """Begin or end the outermost transaction; beginning one carries the tenant's context into it.
+
+        A connection on which that fails is dropped. Django would keep it half begun: `atomic()` would from
+        then on take it for inside a transaction that somebody else had opened, and this thread could never
+        reach the database again ("Cannot open a new connection in an atomic block"), however long the server
+        has been back.
+        """
+        try:
+            super().set_autocommit(autocommit, force_begin_transaction_with_broken_autocommit)
             here = context.current()
-            if here.tenant_id is not None:
+            if not autocommit and self.alias == "default" and here.tenant_id is not None:
                 context.apply(self, here)
+        except BaseException:
+            if not self.in_atomic_block:
+                self.close()
+            raise
 
     def cursor(self) -> Any:
         if (

@@ -16,12 +16,16 @@ def databases(environment: Environment, *, pool: bool) -> dict[str, dict[str, An
     Web and workers are started without DATABASE_OWNER_URL: their `owner` has no credentials to use.
     """
     app = environment.database("DATABASE_URL")
-    app |= {"CONN_HEALTH_CHECKS": True, "OPTIONS": {"pool": {"min_size": 1, "max_size": 8}} if pool else {}}
-    # Behind PgBouncer in transaction mode nothing may live on a connection between transactions.
-    app["DISABLE_SERVER_SIDE_CURSORS"] = True
-    owner_url = environment.text("DATABASE_OWNER_URL", "")
-    owner = environment.database("DATABASE_OWNER_URL") if owner_url else {**app, "USER": "", "PASSWORD": ""}
-    owner["OPTIONS"] = {}
+    # What the address itself asks for, such as sslmode, stays. Behind PgBouncer in transaction mode nothing
+    # may live on a connection between transactions: no prepared statements, no cursors on the server.
+    options = {**app.get("OPTIONS", {}), "prepare_threshold": None}
+    if pool:
+        options["pool"] = {"min_size": 1, "max_size": 8}
+    app |= {"CONN_HEALTH_CHECKS": True, "DISABLE_SERVER_SIDE_CURSORS": True, "OPTIONS": options}
+    nobody = {**app, "USER": "", "PASSWORD": "", "OPTIONS": {}}
+    owner = (
+        environment.database("DATABASE_OWNER_URL") if environment.text("DATABASE_OWNER_URL", "") else nobody
+    )
     # In tests `owner` makes the database; `default` reaches the same one, still as the app role.
     app["TEST"] = {"MIRROR": "owner"}
     return {"default": app, "owner": owner}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
@@ -42,7 +43,7 @@ class Environment:
     def names(self, name: str, default: str = "") -> list[str]:
         return [part.strip() for part in self.text(name, default).split(",") if part.strip()]
 
-    def database(self, name: str) -> dict[str, object]:
+    def database(self, name: str) -> dict[str, Any]:
         """Django's settings of the PostgreSQL that the URL in `name` names."""
         try:
             parsed = dict(dj_database_url.parse(self.text(name), engine="governance.db"))

@@ -15,7 +15,7 @@ import pytest
 from apps.connectors.sample import estate
 from tests.chaos.stack import ROOT, Stack
 
-RESOURCES = 3_000
+RESOURCES = 5_000
 SEED = 7
 STARTER = ROOT / "apps" / "catalog" / "starter"
 # An estate's ages count back from a day: with a fixed one each run has the same rows.

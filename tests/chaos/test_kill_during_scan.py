@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable
 
+import psycopg
 import pytest
 
 from tests.chaos.conftest import Estate
@@ -63,14 +64,20 @@ def _kill_valkey(stack: Stack) -> None:
 def _wait_until_under_way(acme: Estate, job_id: str, seed: int) -> None:
     """Some way into the scan: so many of its groups of policies, and a little more."""
     dice = random.Random(seed)  # a failure can be seen again
-    part, pause = dice.uniform(0.05, 0.8), dice.uniform(0, 0.1)
+    part, pause = dice.uniform(0.05, 0.8), dice.uniform(0, 0.05)
 
-    def far_enough() -> bool:
-        job = acme.job(job_id)
-        assert job["status"] in ("queued", "running"), "the scan ended before the fault came"
-        return bool(job["progress_total"]) and job["progress_done"] >= part * job["progress_total"]
+    with psycopg.connect(acme.stack.environment["DATABASE_OWNER_URL"], autocommit=True) as watcher:
 
-    acme.stack.wait_for(far_enough)
+        def far_enough() -> bool:
+            row = watcher.execute(
+                "SELECT status, coalesce(progress_done >= %s * progress_total, false) FROM jobs WHERE id = %s",
+                [part, job_id],
+            ).fetchone()
+            assert row is not None
+            assert row[0] in ("queued", "running"), "the scan ended before the fault came"
+            return bool(row[1])
+
+        acme.stack.wait_for(far_enough)
     time.sleep(pause)
     assert acme.job(job_id)["status"] == "running"
 
@@ -88,8 +95,8 @@ def _wait_until_under_way(acme: Estate, job_id: str, seed: int) -> None:
 )
 def test_a_scan_outlives_what_is_killed(acme: Estate, fault: Callable[[Stack], None], seed: int) -> None:
     stack = acme.stack
-    stack.start("worker", "beat")
     job_id = acme.scan()
+    stack.start("worker", "beat")
     _wait_until_under_way(acme, job_id, seed)
     fault(stack)
     stack.wait_for(lambda: acme.job(job_id)["status"] not in ("queued", "running"), LIMIT)

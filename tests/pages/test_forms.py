@@ -172,3 +172,14 @@ def test_a_report_is_asked_for_by_its_period(
     assert wrong.status_code == 422 and "ends before it begins" in wrong.content.decode()
     with acting_as(users[Role.VIEWER]):
         assert Report.objects.count() == 2
+
+
+def test_a_finished_report_lists_its_files_with_their_checksums(
+    viewer: Client, users: dict[Role, User], rows: dict[str, Any]
+) -> None:
+    files = [{"path": "violations.csv", "size": 1234, "sha256": "ab" * 32}]
+    with acting_as(users[Role.ADMIN]):
+        Report.objects.filter(pk=rows["report"].pk).update(status="succeeded", manifest={"files": files})
+    html = viewer.get(reverse("reports:report-detail", args=[rows["report"].pk])).content.decode()
+    assert "violations.csv" in html and "1,234" in html and "ab" * 32 in html
+    assert reverse("reports:report-download", args=[rows["report"].pk]) in html

@@ -11,15 +11,57 @@ from apps.rules.evaluate import Resource
 
 STORAGE = "Microsoft.Storage/storageAccounts"
 SCALAR_FIELDS = [
-    "name", "location", "kind", "id", "tags.env", "tags['Cost Center']", "tags", f"{STORAGE}/accessTier",
-    f"{STORAGE}/networkAcls.defaultAction", f"{STORAGE}/networkAcls", f"{STORAGE}/networkAcls.ipRules",
-]  # fmt: skip
+    "name",
+    "location",
+    "kind",
+    "id",
+    "tags.env",
+    "tags['Cost Center']",
+    "tags",
+    f"{STORAGE}/accessTier",
+    f"{STORAGE}/networkAcls.defaultAction",
+    f"{STORAGE}/networkAcls",
+    f"{STORAGE}/networkAcls.ipRules",
+]
 ARRAY_FIELDS = [f"{STORAGE}/networkAcls.ipRules[*]", f"{STORAGE}/networkAcls.ipRules[*].value"]
 LITERALS = [
-    "", "a", "A", "prod", "PROD", "5", "5.0", "true", "null", "10.0.0.1", "Köln", "KÖLN", "ÄÖ", "İ", "\u212a", "a*b",
-    "50%", "a_b", "a\\b", "$1", "%s", "'", '"', "{}", "[]", "2026-01-01", "2026-01-01T00:00:00Z", "2025-12-31T23:30:00-01:00",
-    "2026-02-30", "2026-01-01 00:00:00.1234567", "a\nb", " a ", "east us 2", "12ab", "a/b/c", "x;y",
-]  # fmt: skip
+    "",
+    "a",
+    "A",
+    "prod",
+    "PROD",
+    "5",
+    "5.0",
+    "true",
+    "null",
+    "10.0.0.1",
+    "Köln",
+    "KÖLN",
+    "ÄÖ",
+    "İ",
+    "\u212a",
+    "a*b",
+    "50%",
+    "a_b",
+    "a\\b",
+    "$1",
+    "%s",
+    "'",
+    '"',
+    "{}",
+    "[]",
+    "2026-01-01",
+    "2026-01-01T00:00:00Z",
+    "2025-12-31T23:30:00-01:00",
+    "2026-02-30",
+    "2026-01-01 00:00:00.1234567",
+    "a\nb",
+    " a ",
+    "east us 2",
+    "12ab",
+    "a/b/c",
+    "x;y",
+]
 PATTERNS = ["*", "a*", "*b", "p*d", "5%*", "a_*", "a\\*", "A", "", "*Ö*"[:2], "10.*"]
 MATCHES = ["##", "??", "#?", "..", "a.b", "####-##-##", "a\\b", "50%", "(a|b)", "[a]", "prod", "^a$", ""]
 
@@ -86,10 +128,26 @@ def _escaped(value: Any) -> Any:
 
 
 OPERATORS = [
-    "equals", "notEquals", "in", "notIn", "like", "notLike", "match", "notMatch", "matchInsensitively",
-    "notMatchInsensitively", "contains", "notContains", "containsKey", "notContainsKey", "exists", "less",
-    "lessOrEquals", "greater", "greaterOrEquals",
-]  # fmt: skip
+    "equals",
+    "notEquals",
+    "in",
+    "notIn",
+    "like",
+    "notLike",
+    "match",
+    "notMatch",
+    "matchInsensitively",
+    "notMatchInsensitively",
+    "contains",
+    "notContains",
+    "containsKey",
+    "notContainsKey",
+    "exists",
+    "less",
+    "lessOrEquals",
+    "greater",
+    "greaterOrEquals",
+]
 
 _COUNTED = f"{STORAGE}/networkAcls.ipRules[*]"
 

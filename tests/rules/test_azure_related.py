@@ -27,9 +27,16 @@ def policy(condition: Any, details: dict[str, Any] | None = None, **more: Any) -
 
 def server(name: str, **more: Any) -> Resource:
     return Resource(
-        id=f"id-{name}", native_id=f"{BASE}/Microsoft.Sql/servers/{name}", provider="azure", type="microsoft.sql/servers",
-        name=name, group_name=more.pop("group_name", "RG"), account="s1", properties={"properties": {}}, **more,
-    )  # fmt: skip
+        id=f"id-{name}",
+        native_id=f"{BASE}/Microsoft.Sql/servers/{name}",
+        provider="azure",
+        type="microsoft.sql/servers",
+        name=name,
+        group_name=more.pop("group_name", "RG"),
+        account="s1",
+        properties={"properties": {}},
+        **more,
+    )
 
 
 def child(parent: str, kind: str, name: str, **inner: Any) -> Resource:
@@ -141,9 +148,15 @@ def test_the_resource_itself_by_its_own_name(inventory: psycopg.Connection) -> N
 def test_facts_of_the_group_come_from_its_row(inventory: psycopg.Connection) -> None:
     rule = policy({"field": "location", "notEquals": "[resourceGroup().location]"}, mode="All")
     group = Resource(
-        id="g", native_id="/subscriptions/s1/resourceGroups/rg", provider="azure", name="rg", account="s1",
-        type="microsoft.resources/subscriptions/resourcegroups", location="westeurope", properties={},
-    )  # fmt: skip
+        id="g",
+        native_id="/subscriptions/s1/resourceGroups/rg",
+        provider="azure",
+        name="rg",
+        account="s1",
+        type="microsoft.resources/subscriptions/resourcegroups",
+        location="westeurope",
+        properties={},
+    )
     rows = [
         server("a", location="westeurope"),
         server("b", location="eastus"),

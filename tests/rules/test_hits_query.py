@@ -22,9 +22,13 @@ def policy(condition: Any, effect: str = "audit") -> CompiledRule:
 
 def account(name: str, **more: Any) -> Resource:
     return Resource(
-        id=name, type=more.pop("type", STORAGE.lower()), provider=more.pop("provider", "azure"), name=name,
-        properties={"kind": "StorageV2", "properties": more.pop("properties", {})}, **more,
-    )  # fmt: skip
+        id=name,
+        type=more.pop("type", STORAGE.lower()),
+        provider=more.pop("provider", "azure"),
+        name=name,
+        properties={"kind": "StorageV2", "properties": more.pop("properties", {})},
+        **more,
+    )
 
 
 UNTAGGED = {"field": "tags.Owner", "exists": False}
@@ -109,11 +113,14 @@ def test_a_policy_that_is_disabled_or_lacks_a_parameter_hits_nothing(inventory: 
     lacking = compile_policy(
         {
             "parameters": {"tag": {"type": "String"}},
-            "policyRule": {"if": {"field": "[concat('tags[', parameters('tag'), ']')]", "exists": False}, "then": {"effect": "deny"}},
+            "policyRule": {
+                "if": {"field": "[concat('tags[', parameters('tag'), ']')]", "exists": False},
+                "then": {"effect": "deny"},
+            },
         },
         language="azure",
         now=NOW,
-    )  # fmt: skip
+    )
     assert lacking.missing_parameters == ("tag",)
     assert database.ask(inventory, [("off", policy(UNTAGGED, effect="Disabled")), ("lacking", lacking)]) == {}
 

@@ -17,9 +17,36 @@ from tests.rules import database
 from tests.rules.conftest import NOW
 
 NASTY = [
-    "'", '"', "''", "\\", "\\'", "%", "%s", "%(x)s", "$1", "$$", "--", "/*", ";", "'; drop table resources; --", "{}", "{0}",
-    "{", "}", "\x01", "\x7f", "\u2028", "\U0001f4a5", "' or '1'='1", "\\x00", "\\u0000", "a\nb\tc", "::text", "x.c0", "null",
-]  # fmt: skip
+    "'",
+    '"',
+    "''",
+    "\\",
+    "\\'",
+    "%",
+    "%s",
+    "%(x)s",
+    "$1",
+    "$$",
+    "--",
+    "/*",
+    ";",
+    "'; drop table resources; --",
+    "{}",
+    "{0}",
+    "{",
+    "}",
+    "\x01",
+    "\x7f",
+    "\u2028",
+    "\U0001f4a5",
+    "' or '1'='1",
+    "\\x00",
+    "\\u0000",
+    "a\nb\tc",
+    "::text",
+    "x.c0",
+    "null",
+]
 FIELD = "Microsoft.Storage/storageAccounts/accessTier"
 
 
@@ -36,11 +63,15 @@ def literal(text: str) -> str:
 def test_nasty_texts_mean_themselves_everywhere(inventory: psycopg.Connection) -> None:
     rows = [
         Resource(
-            id=f"r{i}", type="microsoft.storage/storageaccounts", provider="azure", name=text, tags={text: text},
+            id=f"r{i}",
+            type="microsoft.storage/storageaccounts",
+            provider="azure",
+            name=text,
+            tags={text: text},
             properties={"properties": {"accessTier": text}},
         )
         for i, text in enumerate(NASTY)
-    ]  # fmt: skip
+    ]
     database.fill(inventory, rows)
     rules = []
     for i, text in enumerate(NASTY):
@@ -163,8 +194,15 @@ def test_patterns_take_linear_time(inventory: psycopg.Connection, operator: str)
 @pytest.mark.parametrize(
     "document",
     [
-        {}, {"policyRule": None}, {"policyRule": []}, {"policyRule": {}}, {"properties": 5}, {"properties": {"policyRule": 1}},
-        {"if": {}, "then": {}}, {"if": None, "then": None}, {"if": {"field": "name", "equals": 1}, "then": {"effect": 7}},
+        {},
+        {"policyRule": None},
+        {"policyRule": []},
+        {"policyRule": {}},
+        {"properties": 5},
+        {"properties": {"policyRule": 1}},
+        {"if": {}, "then": {}},
+        {"if": None, "then": None},
+        {"if": {"field": "name", "equals": 1}, "then": {"effect": 7}},
         {"if": {"field": ["name"], "equals": 1}, "then": {"effect": "audit"}},
         {"if": {"field": "", "equals": 1}, "then": {"effect": "audit"}},
         {"if": {"count": {"value": 5}, "equals": 1}, "then": {"effect": "audit"}},
@@ -185,14 +223,23 @@ def test_patterns_take_linear_time(inventory: psycopg.Connection, operator: str)
         {"if": {"value": "[not(field('name'), 1)]", "equals": 1}, "then": {"effect": "audit"}},
         {"if": {"value": "[less('a', 1)]", "equals": 1}, "then": {"effect": "audit"}},
         {"parameters": [], "policyRule": {"if": {"field": "name", "equals": 1}, "then": {"effect": "audit"}}},
-        {"parameters": {"a": 5}, "policyRule": {"if": {"field": "name", "equals": 1}, "then": {"effect": "audit"}}},
+        {
+            "parameters": {"a": 5},
+            "policyRule": {"if": {"field": "name", "equals": 1}, "then": {"effect": "audit"}},
+        },
         {"mode": 7, "policyRule": {"if": {"field": "name", "equals": 1}, "then": {"effect": "audit"}}},
         {"if": {"field": "name", "equals": 1}, "then": {"effect": "auditIfNotExists"}},
-        {"if": {"field": "name", "equals": 1}, "then": {"effect": "auditIfNotExists", "details": {"type": 5}}},
-        {"if": {"field": "name", "equals": 1}, "then": {"effect": "auditIfNotExists", "details": {"type": "[field('name')]"}}},
+        {
+            "if": {"field": "name", "equals": 1},
+            "then": {"effect": "auditIfNotExists", "details": {"type": 5}},
+        },
+        {
+            "if": {"field": "name", "equals": 1},
+            "then": {"effect": "auditIfNotExists", "details": {"type": "[field('name')]"}},
+        },
         {5: 6},
     ],
-)  # fmt: skip
+)
 def test_a_document_that_is_no_policy_is_refused_with_a_place_and_a_reason(document: Any) -> None:
     with pytest.raises(PolicyError) as caught:
         compile_policy(document, language="azure", now=NOW)

@@ -51,7 +51,13 @@ CASES = [
         "allowBlobPublicAccess is true, must not be true",
     ),
     (
-        {"allOf": [TYPE, {"field": "kind", "equals": "StorageV2"}, {"field": "tags.Owner", "exists": "false"}]},
+        {
+            "allOf": [
+                TYPE,
+                {"field": "kind", "equals": "StorageV2"},
+                {"field": "tags.Owner", "exists": "false"},
+            ]
+        },
         account(),
         'kind is "StorageV2"; tag "Owner" is missing, must exist',
     ),
@@ -61,17 +67,32 @@ CASES = [
         'location is "eastus", must be one of ["westeurope", "northeurope"]',
     ),
     (
-        {"anyOf": [{**field("accessTier"), "equals": "Hot"}, {**field("allowSharedKeyAccess"), "notEquals": False}]},
+        {
+            "anyOf": [
+                {**field("accessTier"), "equals": "Hot"},
+                {**field("allowSharedKeyAccess"), "notEquals": False},
+            ]
+        },
         account(accessTier="Cool"),
         "allowSharedKeyAccess is missing, must be false",
     ),
     (
-        {"not": {"allOf": [{**field("accessTier"), "equals": "Hot"}, {"field": "kind", "equals": "StorageV2"}]}},
+        {
+            "not": {
+                "allOf": [{**field("accessTier"), "equals": "Hot"}, {"field": "kind", "equals": "StorageV2"}]
+            }
+        },
         account(accessTier="Cool"),
         'accessTier is "Cool", must be "Hot"',
     ),
     (
-        {"count": {**field("networkAcls.ipRules[*]"), "where": {**field("networkAcls.ipRules[*].value"), "equals": "0.0.0.0/0"}}, "greater": 0},
+        {
+            "count": {
+                **field("networkAcls.ipRules[*]"),
+                "where": {**field("networkAcls.ipRules[*].value"), "equals": "0.0.0.0/0"},
+            },
+            "greater": 0,
+        },
         account(**RULES),
         'in networkAcls.ipRules[*]: networkAcls.ipRules[*].value is "0.0.0.0/0", must not be "0.0.0.0/0"',
     ),
@@ -85,7 +106,7 @@ CASES = [
         account(**RULES),
         'in networkAcls.ipRules[*].value: networkAcls.ipRules[*].value is "0.0.0.0/0", must not be "0.0.0.0/0"',
     ),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("condition", "resource", "wanted"), CASES)

@@ -250,7 +250,9 @@ def set_policy_parameters(*, policy: Policy, parameters: Mapping[str, Any]) -> P
 def set_policy_severity(*, policy: Policy, severity: str) -> Policy:
     """Give a policy another severity than its definition's; later imports keep it. Audited with both."""
     if severity not in SEVERITIES:
-        raise InvalidInput(f"severity must be one of {', '.join(SEVERITIES)}, not {severity!r}.", field="severity")
+        raise InvalidInput(
+            f"severity must be one of {', '.join(SEVERITIES)}, not {severity!r}.", field="severity"
+        )
     with transaction.atomic():
         before = policy.severity
         policy.severity = severity

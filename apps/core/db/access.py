@@ -68,8 +68,8 @@ class OwnerAccess(_QuotedRoles, BasePolicy):
 def tenant_policies(column: str) -> list[BasePolicy]:
     tenant = RLS.context("tenant_id", models.UUIDField())
     return [
-        TenantIsolation("tenant_isolation", Q(**{column: tenant}), roles=_quoted(_app_role())),
-        OwnerAccess("owner_access", roles=_quoted(_owner_role())),
+        TenantIsolation("tenant_isolation", Q(**{column: tenant}), roles=_in_policy(_app_role())),
+        OwnerAccess("owner_access", roles=_in_policy(_owner_role())),
     ]
 
 
@@ -85,6 +85,11 @@ def _quoted(identifier: str) -> str:
     return '"' + identifier.replace('"', '""') + '"'
 
 
+def _in_policy(role: str) -> str:
+    """The schema editor takes a policy's statement for one with placeholders."""
+    return _quoted(role).replace("%", "%%")
+
+
 def synchronise_after_migrate(using: str, **_: Any) -> None:
     connection = connections[using]
     if connection.vendor == "postgresql":
@@ -94,6 +99,7 @@ def synchronise_after_migrate(using: str, **_: Any) -> None:
 
 def synchronise(connection: Any) -> None:
     """Bring row-level security, policies and grants to what the models declare; writes only differences."""
+    _require_app_role(connection)
     existing = _tables(connection)
     protection = _protection(connection)
     grants = _grants(connection)
@@ -107,7 +113,8 @@ def synchronise(connection: Any) -> None:
     _grant_what_is_no_model(connection)
 
 
-def _grant_what_is_no_model(connection: Any) -> None:
+def _require_app_role(connection: Any) -> None:
+    """Before anything is granted to it: a policy for a missing role fails with less to go by."""
     role = _quoted(_app_role())
     with connection.cursor() as cursor:
         cursor.execute("SELECT to_regrole(%s)", [role])
@@ -116,6 +123,11 @@ def _grant_what_is_no_model(connection: Any) -> None:
                 f"The app role {_app_role()} of DATABASE_URL does not exist. Create it: "
                 f"CREATE ROLE {role} LOGIN PASSWORD '…' NOSUPERUSER NOBYPASSRLS;"
             )
+
+
+def _grant_what_is_no_model(connection: Any) -> None:
+    role = _quoted(_app_role())
+    with connection.cursor() as cursor:
         # Read for the readiness check: is the schema the one that this code was written for?
         cursor.execute(f"GRANT SELECT ON django_migrations TO {role}")
         for function in FUNCTIONS:

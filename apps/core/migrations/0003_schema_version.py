@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
         ("audit", "0003_inserting_transaction"),
         ("jobs", "0002_due"),
         ("catalog", "0003_prefix_search"),
-        ("findings", "0002_change_records"),
+        ("findings", "0003_scan_target"),
         ("costs", "0002_hypertable"),
         ("actions", "0001_initial"),
         ("reports", "0001_initial"),

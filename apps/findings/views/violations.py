@@ -22,6 +22,12 @@ from ..queries import latest_open_violations, violations
 from ..services.explaining import explain_violation
 
 
+def _with_names(rows: QuerySet[Violation]) -> QuerySet[Violation]:
+    """With policy and resource in the same query, without the documents that no list shows."""
+    heavy = ("policy__metadata", "policy__parameters", "resource__tags")
+    return rows.select_related("policy", "resource").defer(*heavy)
+
+
 def _reason(row: Violation) -> str:
     policy = row.policy.name if row.policy is not None else "the policy is gone"
     return cells.link(row.reason, "findings:violation-detail", row.pk, note=policy)
@@ -75,7 +81,7 @@ class ViolationList(ListPage):
     columns = VIOLATION_COLUMNS
 
     def rows(self) -> QuerySet[Any]:
-        return violations().select_related("policy", "resource")
+        return _with_names(violations())
 
     def empty(self) -> Emptiness:
         return why_no_violations()
@@ -109,7 +115,7 @@ class LatestOpenList(ListPage):
     columns = VIOLATION_COLUMNS
 
     def rows(self) -> QuerySet[Any]:
-        return latest_open_violations().select_related("policy", "resource")
+        return _with_names(latest_open_violations())
 
     def empty(self) -> Emptiness:
         return why_no_violations()

@@ -12,13 +12,11 @@ from typing import Any
 from apps.rules.azure.context import FieldCount, Scope, ValueCount
 from apps.rules.azure.dialect import CONDITIONS, DIALECT
 from apps.rules.azure.fields import Field, as_array, for_all, resolve
-from apps.rules.azure.functions import same
 from apps.rules.azure.lowering import lower_json, lower_text
 from apps.rules.errors import EvaluationError, InvalidPolicy, Unsupported
 from apps.rules.scope import possible_types
 from apps.rules.tree import (
     Always,
-    And,
     Column,
     Compare,
     Const,
@@ -26,7 +24,6 @@ from apps.rules.tree import (
     Element,
     JsonOrMissing,
     Not,
-    Or,
     Path,
     Quantify,
     Rule,
@@ -289,6 +286,3 @@ def _count_constant(
         some = Always(True) if certain else disjunction(open_rules, at)
         return some if asks else negation(some, at)
     return leaf(operator, Tally((*open_rules, *[Always(True)] * certain)), right, at)
-
-
-__all__ = ["And", "Or", "leaf", "rule_of", "same"]

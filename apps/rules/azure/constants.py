@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
-from apps.rules.azure.functions import FUNCTIONS, same
+from apps.rules.azure.functions import FUNCTIONS
+from apps.rules.azure.operands import same
 from apps.rules.azure.ordering import instant
 from apps.rules.tree import MISSING, Json
 

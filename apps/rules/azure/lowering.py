@@ -14,7 +14,6 @@ from apps.rules.azure.functions import ARITY, FUNCTIONS
 from apps.rules.errors import EvaluationError, InvalidPolicy, Unsupported
 from apps.rules.tree import (
     Always,
-    And,
     Choice,
     Column,
     Compare,
@@ -24,8 +23,6 @@ from apps.rules.tree import (
     Json,
     Key,
     Linked,
-    Not,
-    Or,
     Path,
     Rule,
     RuleValue,
@@ -317,5 +314,3 @@ _SPECIAL: dict[str, Callable[[ast.Call, Scope, str], Value]] = {
     "coalesce": _coalesce,
     **dict.fromkeys(_ORDER, _ordering),
 }
-
-__all__ = ["And", "Not", "Or", "as_rule", "fold", "lower", "lower_json", "lower_text"]

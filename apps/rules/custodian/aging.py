@@ -16,7 +16,7 @@ from apps.rules.custodian.tags import tag_places, tag_value
 from apps.rules.custodian.value_filter import NUMERIC, operator_name
 from apps.rules.dialect import Function, SqlScope
 from apps.rules.errors import InvalidPolicy
-from apps.rules.sql.fragment import Sql, integer, sql, text
+from apps.rules.sql.fragment import Sql, closed, integer, reading, sql, text
 from apps.rules.sql.values import SqlValue
 from apps.rules.tree import (
     MISSING,
@@ -169,7 +169,7 @@ def _from_text(x: Sql, build: Callable[[Sql], Sql], scope: SqlScope) -> Sql:
         text_moment(scope.local(f"{alias}.t")),
         build(string_of(x)),
     )
-    return dated(by_kind(x, {"string": moment}, Sql("null::timestamptz")))
+    return closed(dated(by_kind(x, {"string": moment}, Sql("null::timestamptz"))), alias)
 
 
 def _mark_function(
@@ -188,13 +188,14 @@ def _tag_mark_sql(value: Sql, action: str) -> Sql:
     """The date's text after the last colon of `...: op@date`. Most texts are dismissed by a plain search."""
     blanks, marked = text(WHITE_SPACE), text(f"{action}@")
     told = sql("btrim(substring({} from {}), {})", value, text(":([^:]*)$"), blanks)
-    date = sql("btrim(substr({}, {}), {})", Sql("m.told", local=True), integer(len(action) + 2), blanks)
-    return sql(
+    date = sql("btrim(substr({}, {}), {})", reading("m", "m.told"), integer(len(action) + 2), blanks)
+    found = sql(
         "case when strpos({}, {}) > 0 then (select case when starts_with(m.told, {})"
         " and {} ~ '^[0-9][0-9][0-9][0-9][-/]' then regexp_replace({}, {}, {}) end"
         " from (select {} as told offset 0) m) end",
         *(value, marked, marked, date, date, text(_MARK_TIME), text(r"\1 \2:\3"), told),
     )
+    return closed(found, "m")
 
 
 def _label_mark_sql(value: Sql, action: str) -> Sql:

@@ -18,7 +18,7 @@ from apps.rules.custodian.jmes_signatures import Args, SqlArgs, kind_of, kind_te
 from apps.rules.custodian.jmes_steps import members_of, members_sql
 from apps.rules.dialect import Function, SqlScope
 from apps.rules.errors import EvaluationError
-from apps.rules.sql.fragment import FALSE, NULL_JSON, TRUE, Sql, join, jsonb, sql, text
+from apps.rules.sql.fragment import FALSE, NULL_JSON, TRUE, Sql, closed, join, jsonb, reading, sql, text
 from apps.rules.sql.values import NotConstant, SqlValue
 from apps.rules.tree import MISSING, Json, JsonOrMissing
 
@@ -56,8 +56,8 @@ def _contains_to_sql(args: SqlArgs, scope: SqlScope) -> SqlValue:
         of_text = sql("strpos({}, {}) > 0", string_of(x), search.text())
         searchable = kind_test(search, ["string"])
     else:
-        listed = member_sql(Sql("m.value", local=True), [known(wanted)])
-        member = sql("exists (select 1 from jsonb_array_elements({}) m where {})", x, listed)
+        listed = member_sql(reading("m", "m.value"), [known(wanted)])
+        member = closed(sql("exists (select 1 from jsonb_array_elements({}) m where {})", x, listed), "m")
         of_text = sql("strpos({}, {}) > 0", string_of(x), text(wanted)) if isinstance(wanted, str) else FALSE
         searchable = TRUE if isinstance(wanted, str) else FALSE
     held = by_kind(x, {"array": member, "string": sql("coalesce({}, false)", of_text)}, FALSE)

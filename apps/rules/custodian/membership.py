@@ -13,7 +13,19 @@ from apps.rules.custodian.equality import equal, known, member_sql, twins
 from apps.rules.custodian.fragments import by_kind, once, string_of
 from apps.rules.custodian.presence import is_absent
 from apps.rules.dialect import Operator, SqlScope
-from apps.rules.sql.fragment import FALSE, TRUE, Sql, all_of, any_of, jsonb, negate, sql, text
+from apps.rules.sql.fragment import (
+    FALSE,
+    TRUE,
+    Sql,
+    all_of,
+    any_of,
+    closed,
+    jsonb,
+    negate,
+    reading,
+    sql,
+    text,
+)
 from apps.rules.sql.values import NotConstant, SqlValue, Truth
 from apps.rules.tree import Json, JsonOrMissing
 
@@ -130,12 +142,13 @@ def _holds_text(x: Sql, constant: str) -> Sql:
 def array_holds(x: Sql, constant: Json) -> Sql:
     """Whether the jsonb array `x` has a member that equals the constant. Only for arrays."""
     if isinstance(constant, (list, dict)):
-        return sql(
-            "exists (select 1 from jsonb_array_elements({}) m where {})",
-            x,
-            member_sql(Sql("m.value", local=True), [constant]),
-        )
+        return _some_member(x, member_sql(reading("m", "m.value"), [constant]))
     return any_of([sql("({} @> {})", x, jsonb([twin])) for twin in twins(constant)])
+
+
+def _some_member(x: Sql, condition: Sql) -> Sql:
+    """Whether a member of the array, under the alias m, meets the condition."""
+    return closed(sql("exists (select 1 from jsonb_array_elements({}) m where {})", x, condition), "m")
 
 
 # --- sets -----------------------------------------------------------------------------------------------------
@@ -200,11 +213,7 @@ def _difference_sql(x: Sql, constant: Json) -> Sql:
     members = as_set(constant)
     if members is None:
         return FALSE
-    outside = sql(
-        "exists (select 1 from jsonb_array_elements({}) m where {})",
-        x,
-        negate(member_sql(Sql("m.value", local=True), members)),
-    )
+    outside = _some_member(x, negate(member_sql(reading("m", "m.value"), members)))
     return by_kind(
         x,
         {

@@ -20,7 +20,7 @@ from apps.rules.custodian.equality import known
 from apps.rules.custodian.fragments import by_kind, once
 from apps.rules.dialect import Function, SqlScope
 from apps.rules.errors import EvaluationError, InvalidPolicy, Unsupported
-from apps.rules.sql.fragment import Sql, any_of, join, sql, text
+from apps.rules.sql.fragment import Sql, any_of, closed, join, reading, sql, text
 from apps.rules.sql.values import SqlValue
 from apps.rules.tree import Compare, Const, Document, Func, Json, JsonOrMissing, Key, Path, Rule, negation
 
@@ -225,7 +225,7 @@ def _rules(x: Sql, asked: Mapping[str, Any]) -> Sql:
         " then split_part(g.value, '-', 2)::integer else g.value::integer end",
         readable,
     )
-    return sql(
+    found = sql(
         "select {} as low, {} as high, coalesce({} = 'allow', false) as allows, e.ord,"
         " case when jsonb_typeof(e.value -> 'properties' -> 'priority') = 'number'"
         " then (e.value -> 'properties' ->> 'priority')::numeric else {} end as priority"
@@ -241,10 +241,11 @@ def _rules(x: Sql, asked: Mapping[str, Any]) -> Sql:
         x,
         join(" and ", conditions),
     )
+    return closed(found, "e")
 
 
 def _member(name: str) -> Sql:
-    return Sql(f"(e.value -> 'properties' ->> '{name}')", local=True)
+    return reading("e", f"(e.value -> 'properties' ->> '{name}')")
 
 
 FUNCTIONS = {"ports-decided": Function(_ports_decided, _ports_decided_sql)}

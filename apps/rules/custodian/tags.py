@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from apps.rules.custodian.conversions import WHITE_SPACE
 from apps.rules.dialect import Function, SqlScope
-from apps.rules.sql.fragment import Sql, jsonb, sql, text
+from apps.rules.sql.fragment import Sql, closed, jsonb, sql, text
 from apps.rules.sql.values import NotConstant, SqlValue
 from apps.rules.text import simple_lower
 from apps.rules.tree import MISSING, Column, Const, Document, Func, Json, JsonOrMissing, Key, Path
@@ -134,7 +134,7 @@ def _transformed(args: Sequence[SqlValue], name: str, transforms: list[str], sco
             text(name),
         )
 
-    return _by_place(args, listed, in_object)
+    return closed(_by_place(args, listed, in_object), item, held)
 
 
 def _tag_count_sql(args: Sequence[SqlValue], scope: SqlScope) -> SqlValue:

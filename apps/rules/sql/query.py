@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from apps.rules.specialise import specialise
 from apps.rules.sql.fragment import (
     EMPTY_OBJECT,
     Sql,
@@ -26,7 +27,6 @@ from apps.rules.sql.reason import no_answer, reason
 from apps.rules.sql.scope import COLUMNS, AboveColumns, Columns
 from apps.rules.sql.translate import Translator
 from apps.rules.sql.values import Truth
-from apps.rules.specialise import specialise
 from apps.rules.tree import Always, Column, Path, Rule
 
 if TYPE_CHECKING:
@@ -49,8 +49,8 @@ class RowFilter:
     """Which inventory rows a statement reads. Without anything: all rows of the tenant.
 
     `typed_documents` says that `resource_properties` has a column `type`, equal to the resource's, by which
-    documents of one type are found together. `changed_since` is a transaction id (xid8, as int or str): rows changed, or whose properties changed, in
-    it or later.
+    documents of one type are found together. `changed_since` is a transaction id (xid8, as int or str): rows
+    changed, or whose properties changed, in it or later.
     """
 
     tenant_id: UUID | str

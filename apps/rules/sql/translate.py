@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TypeVar
 
 from apps.rules.dialect import function, operator
 from apps.rules.evaluate import LINKED_TYPES
+from apps.rules.sql.elements import Elements, all_valid, exists, members, none
 from apps.rules.sql.fragment import (
     EMPTY_ARRAY,
     FALSE,
@@ -17,7 +17,6 @@ from apps.rules.sql.fragment import (
     Sql,
     all_of,
     any_of,
-    closed,
     join,
     negate,
     reading,
@@ -60,31 +59,6 @@ _WORTH_A_COLUMN = 120
 _ALIAS = re.compile(r"\be[0-9]+\b")
 
 
-class _Elements:
-    """The elements of an array as a FROM item, with what is computed once for each of them."""
-
-    def __init__(self, source: Sql, alias: str, aliases: frozenset[str]) -> None:
-        self.source = source
-        self.alias = alias
-        self.aliases = aliases
-        self._computed: dict[str, Sql] = {}
-
-    def compute(self, expression: Sql, alias: str) -> Sql:
-        """The expression as a column of the FROM item; `alias` is a fresh one, should it be needed."""
-        known = repr((expression.text, expression.params))
-        if known not in self._computed:
-            self.source = sql(
-                f"{{}} cross join lateral (select {{}} as v offset 0) {alias}", self.source, expression
-            )
-            self.aliases |= {alias}
-            self._computed[known] = replace(reading(alias, f"{alias}.v"), level=expression.level)
-        return self._computed[known]
-
-    def closed(self, subquery: Sql, *more: str) -> Sql:
-        """A subquery over the elements."""
-        return closed(subquery, *self.aliases, *more)
-
-
 class Translator:
     """Translates the rules of one statement; a `SqlScope` to the operators."""
 
@@ -93,7 +67,7 @@ class Translator:
         self.columns = columns
         self.tenant = tenant
         self._bindings: dict[str, Sql] = {}
-        self._around: list[_Elements] = []
+        self._around: list[Elements] = []
 
     # --- what operators may ask (SqlScope) ---
 
@@ -142,16 +116,14 @@ class Translator:
     def _compare(self, node: Compare) -> Truth:
         left, right = self.value(node.left), self.value(node.right)
         truth = operator(node.dialect, node.op).to_sql(left, right, self)
-        return truth.guarded(_all_valid([left, right]))
+        return truth.guarded(_valid([left, right]))
 
     def _quantify(self, node: Quantify) -> Truth:
         over = self.value(node.over)
         with self._elements(over, node.binding) as elements:
             body = self.truth(node.body)
-        if node.kind == "all":
-            truth = _exists(elements, body.inverted()).inverted()
-        else:
-            truth = _exists(elements, body)
+        every = node.kind == "all"
+        truth = exists(elements, body.inverted()).inverted() if every else exists(elements, body)
         if node.strict:
             truth = truth.guarded(sql("coalesce({} = 'array', false)", over.kind()))
         return truth.guarded(over.valid)
@@ -163,7 +135,7 @@ class Translator:
         return elements.source, body, said
 
     @contextmanager
-    def _elements(self, over: SqlValue, binding: str) -> Iterator[_Elements]:
+    def _elements(self, over: SqlValue, binding: str) -> Iterator[Elements]:
         """The elements of an array, each bound; no array has none."""
         alias, array = self.alias(), over.json()
         prefix, own = Sql(""), {alias}
@@ -179,7 +151,7 @@ class Translator:
             array,
             EMPTY_ARRAY,
         )
-        elements = _Elements(source, alias, frozenset(own))
+        elements = Elements(source, alias, frozenset(own))
         self._bindings[binding] = reading(alias, f"{alias}.value")
         self._around.append(elements)
         try:
@@ -262,7 +234,7 @@ class Translator:
     def _function(self, node: Func) -> SqlValue:
         args = [self.value(arg) for arg in node.args]
         result = function(node.dialect, node.name).to_sql(args, self)
-        valid = _all_valid([*args, result])
+        valid = _valid([*args, result])
         return result if valid is None else result.valid_if(self._once(valid))
 
     def _choice(self, node: Choice) -> SqlValue:
@@ -287,7 +259,7 @@ class Translator:
         valid = over.valid
         if where.fails is not None:
             undecided = all_of([negate(where.holds), negate(where.fails)])
-            decided = _none(elements, undecided)
+            decided = none(elements, undecided)
             valid = all_of([part for part in (over.valid, decided) if part is not None])
         return SqlValue("number", counted, valid)
 
@@ -321,7 +293,9 @@ class Translator:
         return SqlValue("json", found, sql("{} is not null", found))
 
     def _collect(self, node: Collect) -> SqlValue:
-        over = self.value(node.over)
+        found = self.value(node.over)
+        # Computed once: an array of an array of … would otherwise be computed twice at every depth.
+        over = SqlValue("json", self.share(found.json()), found.valid)
         made, each = self.alias(), self.alias()
         with self._elements(over, node.binding) as elements:
             where = Truth(TRUE) if node.where is None else self.truth(node.where)
@@ -337,47 +311,14 @@ class Translator:
             EMPTY_ARRAY,
             elements.source,
             value,
-            _members(made, flatten=node.flatten),
+            members(made, flatten=node.flatten),
             all_of(kept),
         )
         array = over.json()
         whole = sql(
             "case when jsonb_typeof({}) = 'array' then {} end", array, elements.closed(gathered, made, each)
         )
-        return SqlValue("json", whole, _all_elements_valid(elements, over, where, item))
-
-
-def _exists(elements: _Elements, body: Truth) -> Truth:
-    holds = elements.closed(sql("exists (select 1 from {} where {})", elements.source, body.holds))
-    return Truth(holds) if body.fails is None else Truth(holds, _none(elements, negate(body.fails)))
-
-
-def _none(elements: _Elements, condition: Sql) -> Sql:
-    return elements.closed(sql("not exists (select 1 from {} where {})", elements.source, condition))
-
-
-def _all_elements_valid(elements: _Elements, over: SqlValue, where: Truth, item: SqlValue) -> Sql | None:
-    """Whether every element has an answer to `where`, and those that meet it a value."""
-    bad = []
-    if where.fails is not None:
-        bad.append(all_of([negate(where.holds), negate(where.fails)]))
-    if item.valid is not None:
-        bad.append(sql("case when {} then not ({}) else false end", where.holds, item.valid))
-    if not bad:
-        return over.valid
-    return all_of([part for part in (over.valid, _none(elements, any_of(bad))) if part is not None])
-
-
-def _members(made: str, *, flatten: bool) -> Sql:
-    one = reading(made, f"unnest(array[{made}.value]) with ordinality")
-    if not flatten:
-        return one
-    return reading(
-        made,
-        f"jsonb_array_elements(case when {made}.value is null then jsonb_build_array()"
-        f" when jsonb_typeof({made}.value) = 'array' then {made}.value"
-        f" else jsonb_build_array({made}.value) end) with ordinality",
-    )
+        return SqlValue("json", whole, all_valid(elements, over, where, item))
 
 
 def _and(truths: list[Truth]) -> Truth:
@@ -387,7 +328,7 @@ def _and(truths: list[Truth]) -> Truth:
     return Truth(holds, any_of([truth.false for truth in truths]))
 
 
-def _all_valid(values: list[SqlValue]) -> Sql | None:
+def _valid(values: list[SqlValue]) -> Sql | None:
     conditions = [value.valid for value in values if value.valid is not None]
     return all_of(conditions) if conditions else None
 
