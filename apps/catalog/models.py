@@ -65,6 +65,8 @@ class Resource(TenantModel):
             models.Index(fields=["tenant", "provider", "type"], name="resources_tenant_type"),
             GinIndex(fields=["tags"], name="resources_tags_gin"),
             models.Index(fields=["tenant", "type", "changed_xid"], name="resources_changed"),
+            # What an incremental scan looks at, of whatever type.
+            models.Index(fields=["tenant", "changed_xid"], name="resources_changed_any"),
             models.Index(
                 "tenant", models.F("updated_at").desc(), models.F("id").desc(), name="resources_recent"
             ),
@@ -93,6 +95,7 @@ class ResourceProperties(TenantModel):
     class Meta:
         db_table = "resource_properties"
         constraints = [tenant_reference("resource_properties_resource_fk", "resource_id", "catalog.Resource")]
+        indexes = [models.Index(fields=["tenant", "changed_xid"], name="resource_properties_changed")]
 
     def __str__(self) -> str:
         return f"document of {self.resource_id}"

@@ -35,7 +35,9 @@ class PreviewSerializer(serializers.Serializer):
     opens = serializers.IntegerField()
     closes = serializers.IntegerField()
     stays = serializers.IntegerField()
-    errors = serializers.IntegerField(help_text="Resources for which the rule has no answer")
+    errors = serializers.IntegerField(  # type: ignore[assignment]
+        help_text="Resources for which the rule has no answer"
+    )
     excepted = serializers.IntegerField(
         help_text="Of those that open: hidden at once by an approved exception"
     )

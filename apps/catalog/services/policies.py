@@ -154,7 +154,10 @@ def _save(draft: PolicyDraft, file: str, tally: _Tally) -> bool:
         )
         changed = list(current_sha) != [sha256]
         if policy.parameters:
+            # An initiative's groups are not in the definition: they stay those of this import.
+            controls = draft.metadata.get("controls")
             draft = policy_language().look_at(draft.language, draft.definition, policy.parameters)
+            draft = replace(draft, metadata={**draft.metadata, "controls": controls})
         if not changed and not _differs(policy, draft, provider_id):
             return False
     _apply(policy, draft, provider_id, new_version=changed)

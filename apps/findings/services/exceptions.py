@@ -157,9 +157,9 @@ def settle_exceptions(*, since: datetime) -> None:
         status="approved", decided_at__gte=since, selector=None
     ).exclude(expires_at__lte=TransactionNow())
     for exception in approved:
-        covered_violations(policy=exception.policy, resource=exception.resource).filter(
-            Q(shown_status="open")
-        ).update(status="suppressed", suppressed_until=exception.expires_at, exception_id=exception.pk)
+        covered_violations(policy=exception.policy, resource=exception.resource).filter(status="open").update(
+            status="suppressed", suppressed_until=exception.expires_at, exception_id=exception.pk
+        )
     _reopen(Q(exception_id__in=PolicyException.objects.filter(status="expired").values("pk")))
 
 

@@ -45,7 +45,9 @@ class PolicyPreview(RoleRequiredMixin, View):
         if "as_form" in request.POST:
             form = ParametersForm(request.POST, policy=policy)
             if not form.is_valid():
-                problem = " ".join(f"{name}: {' '.join(errors)}" for name, errors in form.errors.items())
+                problem = " ".join(
+                    f"{name}: {' '.join(map(str, errors))}" for name, errors in form.errors.items()
+                )
             else:
                 parameters = {k: v for k, v in form.cleaned_data.items() if v not in (None, "")}
         if not problem:
@@ -88,9 +90,9 @@ class PolicyCompare(DetailPage):
         before = self._number("from", max(after - 1, 1))
         lines: list[tuple[str, str]] = []
         if before in versions and after in versions:
-            texts = [_as_text(versions[number].definition) for number in (before, after)]
+            old, new = (_as_text(versions[number].definition) for number in (before, after))
             names = (f"version {before}", f"version {after}")
-            lines = [(_tone(line), line) for line in difflib.unified_diff(*texts, *names, lineterm="", n=5)]
+            lines = [(_tone(line), line) for line in difflib.unified_diff(old, new, *names, lineterm="", n=5)]
         return super().get_context_data(
             title=f"Versions of {policy.name}",
             numbers=list(versions),
