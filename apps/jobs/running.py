@@ -84,8 +84,10 @@ class _Heartbeat(threading.Thread):
             try:
                 with scope(self._context):
                     self._handle.checkpoint()
-            except (LeaseLost, JobCancelled):
+            except LeaseLost:
                 return  # the handler learns it at its own next checkpoint
+            except JobCancelled:
+                continue  # the handler stops at its own next checkpoint; until then the job is still its
             except (DatabaseError, InterfaceError) as error:
                 log.warning("Heartbeat of job %s failed: %s", self._handle.job_id, error)
             finally:
