@@ -66,7 +66,8 @@ ONE_TYPE: list[dict[str, Any]] = [
     {"resource": "azure.storage", "filters": [{"or": [
         {**_VALUE, "key": "properties.allowBlobPublicAccess", "value": True},
         {**_VALUE, "key": "properties.minimumTlsVersion", "op": "ne", "value": "TLS1_2"}]}]},
-    {"resource": "azure.networksecuritygroup", "filters": [{"type": "list-item", "key": "properties.securityRules", "attrs": [
+    {"resource": "azure.networksecuritygroup", "filters": [
+        {"type": "list-item", "key": "properties.securityRules", "attrs": [
         {**_VALUE, "key": "properties.access", "value": "Allow"},
         {**_VALUE, "key": "properties.direction", "value": "Inbound"},
         {**_VALUE, "key": "properties.destinationPortRange", "op": "in", "value": ["22", "3389", "*"]}]}]},
@@ -77,7 +78,9 @@ ONE_TYPE: list[dict[str, Any]] = [
         {**_VALUE, "key": "MetadataOptions.HttpTokens", "op": "ne", "value": "required"},
         {**_VALUE, "key": "InstanceType", "op": "glob", "value": "p3.*"}]},
     {"resource": "aws.rds", "filters": [
-        {"or": [{**_VALUE, "key": "StorageEncrypted", "value": False}, {**_VALUE, "key": "PubliclyAccessible", "value": True}]},
+        {"or": [
+            {**_VALUE, "key": "StorageEncrypted", "value": False},
+            {**_VALUE, "key": "PubliclyAccessible", "value": True}]},
         {**_VALUE, "key": "BackupRetentionPeriod", "op": "lt", "value": 7}]},
     {"resource": "aws.security-group", "filters": [
         {**_VALUE, "key": "IpPermissions[].IpRanges[].CidrIp", "op": "contains", "value": "0.0.0.0/0"}]},
@@ -264,7 +267,8 @@ def by_c7n(documents: Documents, policies: list[tuple[list[str], list[Any]]]) ->
 def fetch(connection: psycopg.Connection, limit: int) -> Documents:
     """The first rows' documents, decoded, by type."""
     rows = connection.execute(
-        "select r.type, r.id, r.name, r.location, r.tags, p.properties from resources r join resource_properties p on p.resource_id = r.id"
+        "select r.type, r.id, r.name, r.location, r.tags, p.properties"
+        " from resources r join resource_properties p on p.resource_id = r.id"
         " where r.id < %s order by r.type",
         (f"r{limit:08d}",),
     ).fetchall()
@@ -369,7 +373,8 @@ def main() -> None:
             connection.execute(f"drop schema {SCHEMA} cascade")
         version = connection.info.server_version // 10_000
     print(
-        f"{given.rows:,} rows, PostgreSQL {version}, one process, Python {platform.python_version()}, {platform.machine()}"
+        f"{given.rows:,} rows, PostgreSQL {version}, one process,"
+        f" Python {platform.python_version()}, {platform.machine()}"
     )
     width = max(len(name) for name, _, _ in lines)
     for name, figure, compared in lines:

@@ -30,7 +30,19 @@ create table resource_properties (
 create index on resources (tenant_id, provider, type);
 """
 
-_COLUMNS = ["id", "tenant_id", "native_id", "provider", "type", "name", "group_name", "location", "account", "tags", "status"]
+_COLUMNS = [
+    "id",
+    "tenant_id",
+    "native_id",
+    "provider",
+    "type",
+    "name",
+    "group_name",
+    "location",
+    "account",
+    "tags",
+    "status",
+]
 
 
 def create(connection: psycopg.Connection, schema: str) -> None:
