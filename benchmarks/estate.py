@@ -309,7 +309,8 @@ def rows(count: int, seed: int = 7) -> Iterator[Row]:
     weights = [weight for _, _, weight, _ in KINDS]
     for number in range(count):
         provider, kind, _, make = dice.choices(KINDS, weights)[0]
-        name = f"{dice.choice(['vm', 'srv', 'web', 'db'])}-{dice.choice(['alpha', 'beta', 'Gamma'])}-{dice.randint(0, 1200):03d}"
+        role, place = dice.choice(["vm", "srv", "web", "db"]), dice.choice(["alpha", "beta", "Gamma"])
+        name = f"{role}-{place}-{dice.randint(0, 1200):03d}"
         yield {
             "id": f"r{number:08d}",
             "native_id": f"/{provider}/{kind}/{name}/{number}",

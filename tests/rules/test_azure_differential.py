@@ -1,4 +1,4 @@
-"""The SQL of random Azure rules gives what the reference evaluator gives, on random resources of every kind of value."""
+"""The SQL of random Azure rules gives what the reference evaluator gives, on random resources."""
 
 from __future__ import annotations
 

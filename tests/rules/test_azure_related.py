@@ -1,4 +1,4 @@
-"""auditIfNotExists and its kin: the related row below, beside or identical with the resource; group and subscription facts."""
+"""auditIfNotExists and its kin: the row below, beside or identical with the resource; facts of its group."""
 
 from __future__ import annotations
 

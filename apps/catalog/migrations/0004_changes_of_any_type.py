@@ -4,19 +4,18 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('catalog', '0003_prefix_search'),
-        ('tenancy', '0003_idempotency_keys'),
+        ("catalog", "0003_prefix_search"),
+        ("tenancy", "0003_idempotency_keys"),
     ]
 
     operations = [
         migrations.AddIndex(
-            model_name='resource',
-            index=models.Index(fields=['tenant', 'changed_xid'], name='resources_changed_any'),
+            model_name="resource",
+            index=models.Index(fields=["tenant", "changed_xid"], name="resources_changed_any"),
         ),
         migrations.AddIndex(
-            model_name='resourceproperties',
-            index=models.Index(fields=['tenant', 'changed_xid'], name='resource_properties_changed'),
+            model_name="resourceproperties",
+            index=models.Index(fields=["tenant", "changed_xid"], name="resource_properties_changed"),
         ),
     ]

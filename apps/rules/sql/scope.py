@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from apps.rules.sql.fragment import EMPTY_OBJECT, Sql, integer, join, reading, sql, statement, text
+from apps.rules.sql.fragment import EMPTY_OBJECT, Sql, closed, integer, join, reading, sql, statement, text
 from apps.rules.sql.values import Form, SqlValue
-from apps.rules.text import ascii_lower
+from apps.rules.text import ascii_lower, json_text
 from apps.rules.tree import ColumnName, Document, Element, Key, Path, Root, Step
 
 COLUMNS: dict[ColumnName, str] = {
@@ -193,15 +193,31 @@ def _element(array: Sql, position: int, columns: Columns) -> Sql:
 
 
 def _folded_member(holder: Sql, name: str, columns: Columns) -> Sql:
-    """`holder -> name` without regard to case: the exact member first, then the first by bytes."""
-    outer, each = columns.alias(), columns.alias()
+    """`holder -> name` without regard to case: the exact member first, then the first by bytes.
+
+    Most often the exact member is there; where it is not, a look at the text says whether any other can be.
+    """
+    each = columns.alias()
+    if len(holder.text) > _WORTH_AN_ALIAS:
+        outer = columns.alias()
+        found = _folded_member(reading(outer, f"{outer}.v"), name, columns)
+        return closed(sql(f"(select {{}} from (select {{}} as v offset 0) {outer})", found, holder), outer)
+    folded = ascii_lower(name)
+    holder = columns.share(holder)
     return sql(
-        f"(select coalesce({outer}.v -> {{}}, (select {each}.value from jsonb_each("
-        f"case when jsonb_typeof({outer}.v) = 'object' then {outer}.v else {{}} end) {each}"
-        f' where lower({each}.key collate "C") = {{}} order by {each}.key collate "C" limit 1))'
-        f" from (select {{}} as v offset 0) {outer})",
-        text(name),
-        EMPTY_OBJECT,
-        text(ascii_lower(name)),
+        "coalesce({} -> {}, case when strpos({}, {}) > 0 then (select "
+        f"{each}.value from jsonb_each(case when jsonb_typeof({{}}) = 'object' then {{}} else {{}} end) {each}"
+        f' where lower({each}.key collate "C") = {{}} order by {each}.key collate "C" limit 1) end)',
         holder,
+        text(name),
+        columns.share(sql('lower(({})::text collate "C")', holder)),
+        text(json_text(folded)),
+        holder,
+        holder,
+        EMPTY_OBJECT,
+        text(folded),
     )
+
+
+_WORTH_AN_ALIAS = 60
+"""Characters of an expression above which it is written once, in a subselect."""
