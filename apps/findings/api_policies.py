@@ -107,7 +107,9 @@ class TrialViewSet(RoomViewSet):
 class PreviewViewSet(TrialViewSet):
     write_permission = Permission.SCAN
 
-    @extend_schema(request=AskPreviewSerializer, responses=PreviewSerializer)
+    @extend_schema(
+        operation_id="policy_drafts_preview", request=AskPreviewSerializer, responses=PreviewSerializer
+    )
     def create(self, request: Request) -> Response:
         """What the next full scan would change were this definition saved; nothing is."""
         return Response(asdict(preview_policy(**self.validated(AskPreviewSerializer))))

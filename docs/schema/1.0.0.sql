@@ -135,6 +135,41 @@ END $$;
 CREATE TRIGGER audits_stamp BEFORE INSERT ON audits FOR EACH ROW EXECUTE FUNCTION audits_stamp();
 
 
+-- tenancy.0002_lookup
+--
+-- Raw SQL operation
+--
+
+CREATE FUNCTION tenant_ids(handle text)
+RETURNS TABLE (id uuid, match text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT
+BEGIN ATOMIC
+    SELECT t.id, CASE WHEN t.id::text = lower(handle) THEN 'id' WHEN t.slug = handle THEN 'slug' ELSE 'name' END
+    FROM tenants t
+    WHERE t.status = 'active' AND (t.id::text = lower(handle) OR t.slug = handle OR t.name = handle)
+    LIMIT 3;
+END;
+REVOKE EXECUTE ON FUNCTION tenant_ids(text) FROM PUBLIC;
+
+CREATE FUNCTION active_tenant_ids() RETURNS SETOF uuid
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT
+BEGIN ATOMIC
+    SELECT t.id FROM tenants t WHERE t.status = 'active' ORDER BY t.id;
+END;
+REVOKE EXECUTE ON FUNCTION active_tenant_ids() FROM PUBLIC;
+
+
+-- tenancy.0003_idempotency_keys
+--
+-- Create model IdempotencyKey
+--
+CREATE TABLE "idempotency_keys" ("id" uuid NOT NULL PRIMARY KEY, "key" text NOT NULL, "request_sha256" text NOT NULL, "status" smallint NULL, "body" jsonb DEFAULT '{}'::jsonb NOT NULL, "location" text DEFAULT '' NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "tenant_id" uuid NOT NULL, "user_id" uuid NOT NULL);
+ALTER TABLE "idempotency_keys" ADD CONSTRAINT "idempotency_keys_tenant_id_5d1fe305_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "idempotency_keys" ADD CONSTRAINT "idempotency_keys_user_id_fe2a5406_fk_users_id" FOREIGN KEY ("user_id") REFERENCES "users" ("id") ON DELETE CASCADE;
+ALTER TABLE "idempotency_keys" ADD CONSTRAINT "idempotency_keys_user_key" UNIQUE ("tenant_id", "user_id", "key");
+ALTER TABLE "idempotency_keys" ADD CONSTRAINT "idempotency_keys_tenant_user_fk" FOREIGN KEY ("tenant_id", "user_id") REFERENCES "users" ("tenant_id", "id") ON DELETE CASCADE;
+CREATE INDEX "idempotency_keys_age" ON "idempotency_keys" ("tenant_id", "created_at");
+
 -- core.0001_initial
 --
 -- Create model SchemaVersion
@@ -353,40 +388,15 @@ CREATE INDEX "resources_by_name" ON "resources" ("tenant_id", "name" COLLATE "C"
 --
 CREATE INDEX "resources_by_native_id" ON "resources" ("tenant_id", "native_id" COLLATE "C");
 
--- tenancy.0002_lookup
+-- catalog.0004_changes_of_any_type
 --
--- Raw SQL operation
+-- Create index resources_changed_any on field(s) tenant, changed_xid of model resource
 --
-
-CREATE FUNCTION tenant_ids(handle text)
-RETURNS TABLE (id uuid, match text)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT
-BEGIN ATOMIC
-    SELECT t.id, CASE WHEN t.id::text = lower(handle) THEN 'id' WHEN t.slug = handle THEN 'slug' ELSE 'name' END
-    FROM tenants t
-    WHERE t.status = 'active' AND (t.id::text = lower(handle) OR t.slug = handle OR t.name = handle)
-    LIMIT 3;
-END;
-REVOKE EXECUTE ON FUNCTION tenant_ids(text) FROM PUBLIC;
-
-CREATE FUNCTION active_tenant_ids() RETURNS SETOF uuid
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT
-BEGIN ATOMIC
-    SELECT t.id FROM tenants t WHERE t.status = 'active' ORDER BY t.id;
-END;
-REVOKE EXECUTE ON FUNCTION active_tenant_ids() FROM PUBLIC;
-
-
--- tenancy.0003_idempotency_keys
+CREATE INDEX "resources_changed_any" ON "resources" ("tenant_id", "changed_xid");
 --
--- Create model IdempotencyKey
+-- Create index resource_properties_changed on field(s) tenant, changed_xid of model resourceproperties
 --
-CREATE TABLE "idempotency_keys" ("id" uuid NOT NULL PRIMARY KEY, "key" text NOT NULL, "request_sha256" text NOT NULL, "status" smallint NULL, "body" jsonb DEFAULT '{}'::jsonb NOT NULL, "location" text DEFAULT '' NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "tenant_id" uuid NOT NULL, "user_id" uuid NOT NULL);
-ALTER TABLE "idempotency_keys" ADD CONSTRAINT "idempotency_keys_tenant_id_5d1fe305_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
-ALTER TABLE "idempotency_keys" ADD CONSTRAINT "idempotency_keys_user_id_fe2a5406_fk_users_id" FOREIGN KEY ("user_id") REFERENCES "users" ("id") ON DELETE CASCADE;
-ALTER TABLE "idempotency_keys" ADD CONSTRAINT "idempotency_keys_user_key" UNIQUE ("tenant_id", "user_id", "key");
-ALTER TABLE "idempotency_keys" ADD CONSTRAINT "idempotency_keys_tenant_user_fk" FOREIGN KEY ("tenant_id", "user_id") REFERENCES "users" ("tenant_id", "id") ON DELETE CASCADE;
-CREATE INDEX "idempotency_keys_age" ON "idempotency_keys" ("tenant_id", "created_at");
+CREATE INDEX "resource_properties_changed" ON "resource_properties" ("tenant_id", "changed_xid");
 
 -- reports.0001_initial
 --

@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
         ("tenancy", "0003_idempotency_keys"),
         ("audit", "0003_inserting_transaction"),
         ("jobs", "0002_due"),
-        ("catalog", "0003_prefix_search"),
+        ("catalog", "0004_changes_of_any_type"),
         ("findings", "0003_scan_target"),
         ("costs", "0002_hypertable"),
         ("actions", "0001_initial"),
