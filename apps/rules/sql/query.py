@@ -13,7 +13,6 @@ from apps.rules.sql.fragment import (
     Sql,
     StatementTooLong,
     all_of,
-    any_of,
     integer,
     join,
     negate,
@@ -25,7 +24,7 @@ from apps.rules.sql.fragment import (
 )
 from apps.rules.sql.reason import no_answer, reason
 from apps.rules.sql.scope import COLUMNS, AboveColumns, Columns
-from apps.rules.sql.translate import Translator
+from apps.rules.sql.translate import Translator, conjoined
 from apps.rules.sql.values import Truth
 from apps.rules.tree import Always, Column, Path, Rule
 
@@ -175,21 +174,15 @@ def _policy_truth(tree: Rule, provider_name: str | None, walker: Translator) -> 
         return truth
     column = walker.value(Path(Column("provider"))).text()
     provider = sql("({} = {})", column, text(provider_name))
-    if truth.fails is None:
-        return Truth(all_of([provider, truth.holds]))
-    return Truth(all_of([provider, truth.holds]), any_of([negate(provider), truth.fails]))
+    return conjoined([Truth(provider), truth])
 
 
 def _case(truth: Truth, code: int) -> Sql:
-    if truth.fails is None:
+    error = truth.error if truth.undecided is not None else truth.fails and negate(truth.fails)
+    if error is None:
         return sql("case when {} then {} end", truth.holds, integer(code))
-    return sql(
-        "case when {} then {} when not ({}) then {} end",
-        truth.holds,
-        integer(code),
-        truth.fails,
-        integer(-code),
-    )
+    # What is not true is an error where it is not false either.
+    return sql("case when {} then {} when {} then {} end", truth.holds, integer(code), error, integer(-code))
 
 
 def _base(columns: Columns, rows: RowFilter, provider: str | None) -> Sql:

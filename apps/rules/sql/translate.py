@@ -101,9 +101,9 @@ class Translator:
             case Always(outcome):
                 return Truth(TRUE if outcome else FALSE)
             case And(items):
-                return _and([self.truth(item) for item in items])
+                return conjoined([self.truth(item) for item in items])
             case Or(items):
-                return _and([self.truth(item).inverted() for item in items]).inverted()
+                return conjoined([self.truth(item).inverted() for item in items]).inverted()
             case Not(item):
                 return self.truth(item).inverted()
             case Compare():
@@ -309,11 +309,18 @@ class Translator:
         return Collected(rows, names[0], is_array(over), valid, self._once)
 
 
-def _and(truths: list[Truth]) -> Truth:
+def conjoined(truths: list[Truth]) -> Truth:
+    """The truth of an `And`."""
     holds = all_of([truth.holds for truth in truths])
-    if all(truth.fails is None for truth in truths):
+    fallible = [truth for truth in truths if truth.fails is not None]
+    if not fallible:
         return Truth(holds)
-    return Truth(holds, any_of([truth.false for truth in truths]))
+    undecided = None
+    if len(fallible) == 1 and fallible[0].undecided is not None:
+        # It is an error exactly where that one part is, and no other is false.
+        others = [truth.holds for truth in truths if truth.fails is None]
+        undecided = all_of([fallible[0].undecided, *others])
+    return Truth(holds, any_of([truth.false for truth in truths]), undecided)
 
 
 def _valid(values: list[SqlValue]) -> Sql | None:

@@ -6,7 +6,7 @@ from copy import copy
 from dataclasses import dataclass
 from typing import Literal
 
-from apps.rules.sql.fragment import NULL_JSON, NULL_TEXT, Sql, jsonb, negate, sql, text
+from apps.rules.sql.fragment import NULL_JSON, NULL_TEXT, Sql, all_of, any_of, jsonb, negate, sql, text
 from apps.rules.text import plain_text
 from apps.rules.tree import MISSING, JsonOrMissing
 
@@ -17,12 +17,20 @@ Form = Literal["json", "text", "number", "boolean"]
 class Truth:
     """When a rule is true, and when it is false: two expressions, neither of them ever NULL.
 
-    Where `fails` is None, the rule is false exactly when it is not true. Otherwise it is an error when
-    neither holds.
+    Where `fails` is None, the rule is false exactly when it is not true. Otherwise it is an error when neither
+    holds; `undecided`, where it is given, is an expression that says the same with less work.
     """
 
     holds: Sql
     fails: Sql | None = None
+    undecided: Sql | None = None
+
+    @property
+    def error(self) -> Sql | None:
+        """The expression that is true when the rule is an error; None of a rule that never is one."""
+        if self.fails is None:
+            return None
+        return self.undecided or all_of([negate(self.holds), negate(self.fails)])
 
     @property
     def false(self) -> Sql:
@@ -31,16 +39,20 @@ class Truth:
 
     def inverted(self) -> Truth:
         """The truth of the negated rule."""
-        return Truth(self.false, None if self.fails is None else self.holds)
+        return Truth(self.false, None if self.fails is None else self.holds, self.undecided)
 
     def guarded(self, valid: Sql | None) -> Truth:
         """The same where `valid` (never NULL) is true, an error where it is not. Nothing is computed if it is
         not."""
         if valid is None:
             return self
+        invalid: Sql | None = negate(valid)
+        if self.fails is not None:
+            invalid = None if self.undecided is None else any_of([negate(valid), self.undecided])
         return Truth(
             sql("case when {} then {} else false end", valid, self.holds),
             sql("case when {} then {} else false end", valid, self.false),
+            invalid,
         )
 
 
