@@ -165,3 +165,25 @@ def test_the_sample_query_and_its_queryset_give_the_same_rows(scanned: Tenant) -
         expected = {row[0] for row in cursor.fetchall()}
     assert expected
     assert {v.pk for v in latest_open_violations()} == expected
+
+
+def test_a_statement_too_long_for_the_wire_is_cut_into_shorter_ones(
+    scanned: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL's protocol counts parameters in two bytes; psycopg refuses more, without the server's word."""
+    from apps.findings.services import scanning
+
+    for number in range(5):
+        import_policy(UNOWNED_BUCKETS.replace("bucket-has-owner", f"owner-{number}"))
+    real = scanning.hits_query
+
+    def padded(policies, **kwargs):  # type: ignore[no-untyped-def]
+        query = real(policies, **kwargs)
+        extra = 30_000 * len(policies)
+        return type(query)(
+            query.text + " where 0 not in (" + "%s," * extra + "1)", query.params + (1,) * extra
+        )
+
+    monkeypatch.setattr(scanning, "hits_query", padded)
+    run = scan(scanned)
+    assert (run.status, run.still_open + run.opened, run.errors) == ("succeeded", 18, 0)

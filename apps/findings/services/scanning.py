@@ -158,10 +158,12 @@ class _Scan:
             if len(group.policies) == 1:
                 self._note_error(group.policies[0].policy_id, str(error).splitlines()[0])
                 return Outcome(errors=1)
+        # Half and half again: what fails is found in few statements, and one too long for the wire is cut.
+        middle = len(group.policies) // 2
         outcome = Outcome()
-        for policy in group.policies:
+        for half in (group.policies[:middle], group.policies[middle:]):
             self.handle.checkpoint()
-            outcome += self._judge(Group(group.type, (policy,), group.since))
+            outcome += self._judge(Group(group.type, half, group.since))
         return outcome
 
     def _statement(self, group: Group) -> Outcome:
@@ -250,9 +252,11 @@ class _Scan:
 
 def _server_is_away(error: DatabaseError) -> bool:
     state = getattr(error.__cause__, "sqlstate", None)
-    # Class 57P is the server being stopped or crashed; without a state the connection broke. 57014 is ours:
-    # the statement timeout.
-    return state is None or state.startswith(("57P", "08"))
+    if state is None:
+        # Said by psycopg and not by the server: the connection broke, or the statement has too many parameters.
+        return connection.connection is None or bool(connection.connection.closed)
+    # Class 57P is the server being stopped or crashed. 57014 is ours: the statement timeout.
+    return bool(state.startswith(("57P", "08")))
 
 
 def scan_of(job_id: uuid.UUID) -> ScanRun | None:
