@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -12,7 +13,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from apps.audit.models import Audit
-from apps.core.context import tenant_transaction
+from apps.core.context import Context, tenant_transaction
 from apps.core.envelope import KEYS, Envelope
 from apps.core.errors import InvalidInput, StaleState, TransientFailure
 from apps.jobs import registry, running
@@ -231,3 +232,25 @@ def test_the_broker_away_loses_no_job(in_tenant: Tenant, work: Work, monkeypatch
 def test_the_names_of_the_tasks_are_those_of_the_queues() -> None:
     assert {name: task.name for name, task in QUEUE_TASKS.items()} == {q: q for q in registry.QUEUES}
     assert timedelta(seconds=2 * running.HEARTBEAT_SECONDS) < running.LEASE
+
+
+def test_the_lease_is_renewed_until_a_cancelled_handler_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A statement may outlast the lease: were the heartbeat to end at the cancellation, a second worker came."""
+
+    class Cancelled:
+        job_id = uuid.uuid4()
+        beats = 0
+
+        def checkpoint(self) -> None:
+            self.beats += 1
+            raise running.JobCancelled
+
+    monkeypatch.setattr(running, "HEARTBEAT_SECONDS", 0.01)
+    handle = Cancelled()
+    heartbeat = running._Heartbeat(handle, Context())  # type: ignore[arg-type]
+    heartbeat.start()
+    deadline = time.monotonic() + 5
+    while handle.beats < 3 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    heartbeat.stop()
+    assert handle.beats >= 3
