@@ -1,0 +1,33 @@
+"""From an account's access to a cloud that can be called. The one place that knows which clouds there are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from .access import AccountAccess
+from .errors import CloudUnsupported
+
+
+class Cloud(Protocol):
+    """An account that can be called. What can be called is each cloud's own: see its package."""
+
+    provider: str
+    access: AccountAccess
+
+    def identity(self) -> str:
+        """The account that the credentials prove to be of, asked of the cloud. Raises CloudError."""
+        ...
+
+
+# provider → opens an account. SDKs are imported inside, so a missing one hurts nobody who does not use it.
+_OPENERS: dict[str, Callable[[AccountAccess], Cloud]] = {}
+
+
+def connect(access: AccountAccess) -> Cloud:
+    """Open the account; nothing is called yet. Raises CloudUnsupported, CloudDenied (no such credentials)."""
+    try:
+        opener = _OPENERS[access.provider]
+    except KeyError as error:
+        raise CloudUnsupported(f"There is no connector for {access.provider}.") from error
+    return opener(access)

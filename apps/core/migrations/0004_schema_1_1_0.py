@@ -1,0 +1,15 @@
+from django.db import migrations
+
+from apps.core.db.operations import SetSchemaVersion
+
+
+class Migration(migrations.Migration):
+    """1.1.0: cloud accounts, the action pipeline, sealing, frameworks, archival.
+
+    Each room's newest migration of this release stands in `dependencies`.
+    """
+
+    dependencies = [
+        ("core", "0003_schema_version"),
+    ]
+    operations = [SetSchemaVersion("1.1.0")]

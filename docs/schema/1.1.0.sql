@@ -1,0 +1,726 @@
+-- Schema version 1.1.0. Written by `manage.py schema sql`; do not edit.
+
+-- tenancy.0001_initial
+--
+-- Create model Tenant
+--
+CREATE TABLE "tenants" ("id" uuid NOT NULL PRIMARY KEY, "name" text NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "slug" text DEFAULT (('t-' || replace((gen_random_uuid())::text, '-', ''))) NOT NULL UNIQUE, "status" text DEFAULT 'active' NOT NULL, "settings" jsonb DEFAULT '{}'::jsonb NOT NULL);
+--
+-- Create model User
+--
+CREATE TABLE "users" ("id" uuid NOT NULL PRIMARY KEY, "tenant_id" uuid NOT NULL, "upn" text NOT NULL, "role" text NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "password" text DEFAULT '!' NOT NULL, "last_login" timestamp with time zone NULL, "display_name" text DEFAULT '' NOT NULL, "email" text DEFAULT '' NOT NULL, "is_active" boolean DEFAULT true NOT NULL);
+--
+-- Create model Session
+--
+CREATE TABLE "sessions" ("session_key" text NOT NULL PRIMARY KEY, "tenant_id" uuid NOT NULL, "session_data" text NOT NULL, "expire_date" timestamp with time zone NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "user_id" uuid NULL);
+--
+-- Create model ApiToken
+--
+CREATE TABLE "api_tokens" ("id" uuid NOT NULL PRIMARY KEY, "tenant_id" uuid NOT NULL, "name" text NOT NULL, "secret_sha256" text NOT NULL, "scopes" text[] NOT NULL, "expires_at" timestamp with time zone NOT NULL, "revoked_at" timestamp with time zone NULL, "last_used_at" timestamp with time zone NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "user_id" uuid NOT NULL);
+--
+-- Create constraint users_tenant_id_upn_key on model user
+--
+ALTER TABLE "users" ADD CONSTRAINT "users_tenant_id_upn_key" UNIQUE ("tenant_id", "upn");
+--
+-- Create constraint users_tenant_id_id_key on model user
+--
+ALTER TABLE "users" ADD CONSTRAINT "users_tenant_id_id_key" UNIQUE ("tenant_id", "id");
+--
+-- Create constraint users_role_check on model user
+--
+ALTER TABLE "users" ADD CONSTRAINT "users_role_check" CHECK ("role" IN ('viewer', 'operator', 'approver', 'admin'));
+ALTER TABLE "tenants" ADD CONSTRAINT "tenants_status_check" CHECK ("status" IN ('active', 'suspended'));
+CREATE INDEX "tenants_slug_01bfd60f_like" ON "tenants" ("slug" text_pattern_ops);
+ALTER TABLE "users" ADD CONSTRAINT "users_tenant_id_07f315ee_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "sessions" ADD CONSTRAINT "sessions_tenant_id_93d4e3a8_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "sessions" ADD CONSTRAINT "sessions_user_id_05e26f4a_fk_users_id" FOREIGN KEY ("user_id") REFERENCES "users" ("id") ON DELETE CASCADE;
+ALTER TABLE "sessions" ADD CONSTRAINT "sessions_tenant_user_fk" FOREIGN KEY ("tenant_id", "user_id") REFERENCES "users" ("tenant_id", "id") ON DELETE CASCADE;
+CREATE INDEX "sessions_session_key_58f9471b_like" ON "sessions" ("session_key" text_pattern_ops);
+CREATE INDEX "sessions_expiry" ON "sessions" ("tenant_id", "expire_date");
+ALTER TABLE "api_tokens" ADD CONSTRAINT "api_tokens_tenant_id_2601eb74_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "api_tokens" ADD CONSTRAINT "api_tokens_user_id_2db24e1c_fk_users_id" FOREIGN KEY ("user_id") REFERENCES "users" ("id") ON DELETE CASCADE;
+ALTER TABLE "api_tokens" ADD CONSTRAINT "api_tokens_tenant_user_fk" FOREIGN KEY ("tenant_id", "user_id") REFERENCES "users" ("tenant_id", "id") ON DELETE CASCADE;
+
+-- actions.0001_initial
+--
+-- Create model Action
+--
+CREATE TABLE "actions" ("id" uuid NOT NULL PRIMARY KEY, "tenant_id" uuid NOT NULL, "type" text NOT NULL, "resource_id" text NULL, "requested_by" uuid NULL, "status" text NOT NULL, "params" jsonb DEFAULT '{}'::jsonb NOT NULL, "result" jsonb NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "updated_at" timestamp with time zone DEFAULT (now()) NOT NULL);
+--
+-- Create model ActionEvent
+--
+CREATE TABLE "action_events" ("id" bigserial NOT NULL PRIMARY KEY, "action_id" uuid NOT NULL, "ts" timestamp with time zone DEFAULT (now()) NOT NULL, "message" text NOT NULL, "tenant_id" uuid DEFAULT (NULLIF(current_setting('rls.tenant_id', true), '')::uuid) NOT NULL);
+--
+-- Create index actions_status_updated on F(tenant), F(status), OrderBy(F(updated_at), descending=True) on model action
+--
+CREATE INDEX "actions_status_updated" ON "actions" ("tenant_id", "status", "updated_at" DESC);
+--
+-- Create index actions_recent on F(tenant), OrderBy(F(updated_at), descending=True), OrderBy(F(id), descending=True) on model action
+--
+CREATE INDEX "actions_recent" ON "actions" ("tenant_id", "updated_at" DESC, "id" DESC);
+--
+-- Create constraint actions_status_check on model action
+--
+ALTER TABLE "actions" ADD CONSTRAINT "actions_status_check" CHECK ("status" IN ('queued', 'preflight', 'in_progress', 'verifying', 'completed', 'failed', 'rolled_back'));
+--
+-- Create constraint actions_tenant_id_id_key on model action
+--
+ALTER TABLE "actions" ADD CONSTRAINT "actions_tenant_id_id_key" UNIQUE ("tenant_id", "id");
+--
+-- Create constraint actions_requested_by_fk on model action
+--
+ALTER TABLE "actions" ADD CONSTRAINT "actions_requested_by_fk" FOREIGN KEY ("tenant_id", "requested_by") REFERENCES "users" ("tenant_id", "id") ON DELETE NO ACTION;
+--
+-- Create index action_events_action_ts on field(s) action, ts of model actionevent
+--
+CREATE INDEX "action_events_action_ts" ON "action_events" ("action_id", "ts");
+--
+-- Create constraint action_events_tenant_action_fk on model actionevent
+--
+ALTER TABLE "action_events" ADD CONSTRAINT "action_events_tenant_action_fk" FOREIGN KEY ("tenant_id", "action_id") REFERENCES "actions" ("tenant_id", "id") ON DELETE CASCADE;
+ALTER TABLE "actions" ADD CONSTRAINT "actions_tenant_id_f7596542_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "actions" ADD CONSTRAINT "actions_requested_by_5d04bda6_fk_users_id" FOREIGN KEY ("requested_by") REFERENCES "users" ("id") ON DELETE NO ACTION;
+ALTER TABLE "action_events" ADD CONSTRAINT "action_events_action_id_4f2b4ec8_fk_actions_id" FOREIGN KEY ("action_id") REFERENCES "actions" ("id") ON DELETE CASCADE;
+ALTER TABLE "action_events" ADD CONSTRAINT "action_events_tenant_id_1eb6091c_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+
+-- audit.0001_canonical_bytes
+--
+-- Raw SQL operation
+--
+
+CREATE FUNCTION audit_field(value bytea) RETURNS bytea
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN coalesce(int4send(octet_length(value)) || value, '\xffffffff'::bytea);
+
+CREATE FUNCTION audit_text(value text) RETURNS bytea
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN decode(replace(value, '\', '\\'), 'escape');
+
+CREATE FUNCTION audit_canonical(
+    id uuid, tenant_id uuid, created_at timestamptz, actor text, action text,
+    target_type text, target_id text, payload jsonb
+) RETURNS bytea
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN audit_field(uuid_send(id)) || audit_field(uuid_send(tenant_id))
+    || audit_field(timestamptz_send(created_at)) || audit_field(audit_text(actor))
+    || audit_field(audit_text(action)) || audit_field(audit_text(target_type))
+    || audit_field(audit_text(target_id)) || audit_field(audit_text(payload::text));
+
+
+-- audit.0002_initial
+--
+-- Create model Audit
+--
+CREATE TABLE "audits" ("id" uuid NOT NULL PRIMARY KEY, "tenant_id" uuid NOT NULL, "actor" text NOT NULL, "action" text NOT NULL, "target_id" text NULL, "target_type" text NULL, "payload" jsonb DEFAULT '{}'::jsonb NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "canonical" bytea DEFAULT '\x'::bytea NOT NULL, "leaf" bytea DEFAULT '\x'::bytea NOT NULL);
+ALTER TABLE "audits" ADD CONSTRAINT "audits_tenant_id_3b41dddf_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+CREATE INDEX "audits_tenant_created" ON "audits" ("tenant_id", "created_at" DESC);
+CREATE INDEX "audits_target" ON "audits" ("tenant_id", "target_type", "target_id");
+
+-- audit.0003_inserting_transaction
+--
+-- Raw SQL operation
+--
+
+ALTER TABLE audits ADD COLUMN xid xid8 NOT NULL DEFAULT pg_current_xact_id();
+CREATE INDEX audits_tenant_xid ON audits (tenant_id, xid);
+CREATE FUNCTION audits_stamp() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.canonical := audit_canonical(
+        NEW.id, NEW.tenant_id, NEW.created_at, NEW.actor, NEW.action,
+        NEW.target_type, NEW.target_id, NEW.payload);
+    NEW.leaf := sha256('\x00'::bytea || NEW.canonical);
+    NEW.xid := pg_current_xact_id();
+    RETURN NEW;
+END $$;
+CREATE TRIGGER audits_stamp BEFORE INSERT ON audits FOR EACH ROW EXECUTE FUNCTION audits_stamp();
+
+
+-- tenancy.0002_lookup
+--
+-- Raw SQL operation
+--
+
+CREATE FUNCTION tenant_ids(handle text)
+RETURNS TABLE (id uuid, match text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT
+BEGIN ATOMIC
+    SELECT t.id, CASE WHEN t.id::text = lower(handle) THEN 'id' WHEN t.slug = handle THEN 'slug' ELSE 'name' END
+    FROM tenants t
+    WHERE t.status = 'active' AND (t.id::text = lower(handle) OR t.slug = handle OR t.name = handle)
+    LIMIT 3;
+END;
+REVOKE EXECUTE ON FUNCTION tenant_ids(text) FROM PUBLIC;
+
+CREATE FUNCTION active_tenant_ids() RETURNS SETOF uuid
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT
+BEGIN ATOMIC
+    SELECT t.id FROM tenants t WHERE t.status = 'active' ORDER BY t.id;
+END;
+REVOKE EXECUTE ON FUNCTION active_tenant_ids() FROM PUBLIC;
+
+
+-- tenancy.0003_idempotency_keys
+--
+-- Create model IdempotencyKey
+--
+CREATE TABLE "idempotency_keys" ("id" uuid NOT NULL PRIMARY KEY, "key" text NOT NULL, "request_sha256" text NOT NULL, "status" smallint NULL, "body" jsonb DEFAULT '{}'::jsonb NOT NULL, "location" text DEFAULT '' NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "tenant_id" uuid NOT NULL, "user_id" uuid NOT NULL);
+ALTER TABLE "idempotency_keys" ADD CONSTRAINT "idempotency_keys_tenant_id_5d1fe305_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "idempotency_keys" ADD CONSTRAINT "idempotency_keys_user_id_fe2a5406_fk_users_id" FOREIGN KEY ("user_id") REFERENCES "users" ("id") ON DELETE CASCADE;
+ALTER TABLE "idempotency_keys" ADD CONSTRAINT "idempotency_keys_user_key" UNIQUE ("tenant_id", "user_id", "key");
+ALTER TABLE "idempotency_keys" ADD CONSTRAINT "idempotency_keys_tenant_user_fk" FOREIGN KEY ("tenant_id", "user_id") REFERENCES "users" ("tenant_id", "id") ON DELETE CASCADE;
+CREATE INDEX "idempotency_keys_age" ON "idempotency_keys" ("tenant_id", "created_at");
+
+-- core.0001_initial
+--
+-- Create model SchemaVersion
+--
+CREATE TABLE "schema_version" ("version" text NOT NULL PRIMARY KEY, "applied_at" timestamp with time zone DEFAULT (now()) NULL);
+CREATE INDEX "schema_version_version_80156f0a_like" ON "schema_version" ("version" text_pattern_ops);
+
+-- core.0002_functions
+--
+-- Raw SQL operation
+--
+
+CREATE FUNCTION new_uuid7() RETURNS uuid
+LANGUAGE sql VOLATILE PARALLEL SAFE
+RETURN encode(
+    set_bit(
+        set_bit(
+            overlay(
+                uuid_send(gen_random_uuid())
+                PLACING substring(int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3)
+                FROM 1 FOR 6
+            ),
+            52, 1),
+        53, 1),
+    'hex')::uuid;
+
+--
+-- Raw SQL operation
+--
+
+CREATE FUNCTION stamp_changed_xid() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.changed_xid := pg_current_xact_id();
+    RETURN NEW;
+END $$;
+
+--
+-- Raw SQL operation
+--
+
+DO $do$ BEGIN
+    IF to_regprocedure('pg_catalog.pg_input_is_valid(text, text)') IS NULL THEN
+        CREATE FUNCTION pg_input_is_valid(value text, type text) RETURNS boolean
+        LANGUAGE plpgsql STABLE PARALLEL SAFE AS $fn$
+        BEGIN
+            EXECUTE format('SELECT %L::%s', value, type::regtype);
+            RETURN true;
+        EXCEPTION WHEN data_exception THEN
+            RETURN false;
+        END $fn$;
+    END IF;
+    IF to_regcollation('pg_catalog.pg_c_utf8') IS NULL THEN
+        BEGIN
+            CREATE COLLATION pg_c_utf8 (provider = libc, locale = 'C.UTF-8');
+        EXCEPTION WHEN undefined_object OR invalid_parameter_value THEN
+            CREATE COLLATION pg_c_utf8 (provider = icu, locale = 'und');
+        END;
+    END IF;
+END $do$;
+
+
+-- catalog.0001_initial
+--
+-- Create model Resource
+--
+CREATE TABLE "resources" ("id" text NOT NULL PRIMARY KEY, "tenant_id" uuid NOT NULL, "provider" text NOT NULL, "type" text NOT NULL, "name" text NOT NULL, "group_name" text NULL, "location" text NULL, "tags" jsonb DEFAULT '{}'::jsonb NOT NULL, "status" text NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "updated_at" timestamp with time zone DEFAULT (now()) NOT NULL, "native_id" text NULL, "account" text NULL, "changed_xid" xid8 DEFAULT (pg_current_xact_id()) NOT NULL);
+--
+-- Create model ImportRun
+--
+CREATE TABLE "import_runs" ("id" uuid NOT NULL PRIMARY KEY, "tenant_id" uuid NOT NULL, "kind" text NOT NULL, "source" text NOT NULL, "format" text DEFAULT '' NOT NULL, "status" text DEFAULT 'running' NOT NULL, "rows_read" bigint DEFAULT 0 NOT NULL, "rows_written" bigint DEFAULT 0 NOT NULL, "rows_unchanged" bigint DEFAULT 0 NOT NULL, "rows_refused" bigint DEFAULT 0 NOT NULL, "summary" jsonb DEFAULT '{}'::jsonb NOT NULL, "error" text DEFAULT '' NOT NULL, "job_id" uuid NULL, "started_at" timestamp with time zone DEFAULT (now()) NOT NULL, "finished_at" timestamp with time zone NULL);
+--
+-- Create model ImportRefusal
+--
+CREATE TABLE "import_refusals" ("id" bigserial NOT NULL PRIMARY KEY, "tenant_id" uuid NOT NULL, "line" bigint NULL, "field" text DEFAULT '' NOT NULL, "reason" text NOT NULL, "native_id" text DEFAULT '' NOT NULL, "run_id" uuid NOT NULL);
+--
+-- Create model Policy
+--
+CREATE TABLE "policies" ("id" text NOT NULL PRIMARY KEY, "tenant_id" uuid NOT NULL, "name" text NOT NULL, "provider" text NOT NULL, "type" text NOT NULL, "effect" text NULL, "scope" text NULL, "status" text NOT NULL, "metadata" jsonb DEFAULT '{}'::jsonb NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "updated_at" timestamp with time zone DEFAULT (now()) NOT NULL, "language" text DEFAULT '' NOT NULL, "severity" text DEFAULT 'medium' NOT NULL, "parameters" jsonb DEFAULT '{}'::jsonb NOT NULL, "current_version" integer DEFAULT 0 NOT NULL, "changed_xid" xid8 DEFAULT (pg_current_xact_id()) NOT NULL);
+--
+-- Create model PolicyVersion
+--
+CREATE TABLE "policy_versions" ("id" uuid NOT NULL PRIMARY KEY, "tenant_id" uuid NOT NULL, "number" integer NOT NULL, "definition" jsonb NOT NULL, "sha256" text NOT NULL, "created_by" text DEFAULT '' NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "policy_id" text NOT NULL);
+--
+-- Create model ResourceProperties
+--
+CREATE TABLE "resource_properties" ("resource_id" text NOT NULL PRIMARY KEY, "properties" jsonb DEFAULT '{}'::jsonb NOT NULL, "changed_xid" xid8 DEFAULT (pg_current_xact_id()) NOT NULL);
+--
+-- Create index import_runs_recent on F(tenant), OrderBy(F(started_at), descending=True) on model importrun
+--
+CREATE INDEX "import_runs_recent" ON "import_runs" ("tenant_id", "started_at" DESC);
+--
+-- Create constraint import_runs_tenant_id_id_key on model importrun
+--
+ALTER TABLE "import_runs" ADD CONSTRAINT "import_runs_tenant_id_id_key" UNIQUE ("tenant_id", "id");
+--
+-- Create constraint import_runs_status_check on model importrun
+--
+ALTER TABLE "import_runs" ADD CONSTRAINT "import_runs_status_check" CHECK ("status" IN ('running', 'succeeded', 'failed', 'cancelled'));
+--
+-- Create index import_refusals_run on field(s) tenant, run, id of model importrefusal
+--
+CREATE INDEX "import_refusals_run" ON "import_refusals" ("tenant_id", "run_id", "id");
+--
+-- Create constraint import_refusals_run_fk on model importrefusal
+--
+ALTER TABLE "import_refusals" ADD CONSTRAINT "import_refusals_run_fk" FOREIGN KEY ("tenant_id", "run_id") REFERENCES "import_runs" ("tenant_id", "id") ON DELETE CASCADE;
+--
+-- Create index policies_tenant_status on field(s) tenant, status of model policy
+--
+CREATE INDEX "policies_tenant_status" ON "policies" ("tenant_id", "status");
+--
+-- Create index policies_by_name on F(tenant), F(name), F(id) on model policy
+--
+CREATE INDEX "policies_by_name" ON "policies" ("tenant_id", "name", "id");
+--
+-- Create constraint policies_tenant_id_id_key on model policy
+--
+ALTER TABLE "policies" ADD CONSTRAINT "policies_tenant_id_id_key" UNIQUE ("tenant_id", "id");
+--
+-- Create constraint policies_severity_check on model policy
+--
+ALTER TABLE "policies" ADD CONSTRAINT "policies_severity_check" CHECK ("severity" IN ('low', 'medium', 'high', 'critical'));
+--
+-- Create constraint policy_versions_number_key on model policyversion
+--
+ALTER TABLE "policy_versions" ADD CONSTRAINT "policy_versions_number_key" UNIQUE ("tenant_id", "policy_id", "number");
+--
+-- Create constraint policy_versions_policy_fk on model policyversion
+--
+ALTER TABLE "policy_versions" ADD CONSTRAINT "policy_versions_policy_fk" FOREIGN KEY ("tenant_id", "policy_id") REFERENCES "policies" ("tenant_id", "id") ON DELETE CASCADE;
+--
+-- Add field tenant to resourceproperties
+--
+ALTER TABLE "resource_properties" ADD COLUMN "tenant_id" uuid NOT NULL;
+--
+-- Create index resources_tenant_updated on F(tenant), OrderBy(F(updated_at), descending=True) on model resource
+--
+CREATE INDEX "resources_tenant_updated" ON "resources" ("tenant_id", "updated_at" DESC);
+--
+-- Create index resources_tenant_type on field(s) tenant, provider, type of model resource
+--
+CREATE INDEX "resources_tenant_type" ON "resources" ("tenant_id", "provider", "type");
+--
+-- Create index resources_tags_gin on field(s) tags of model resource
+--
+CREATE INDEX "resources_tags_gin" ON "resources" USING gin ("tags");
+--
+-- Create index resources_changed on field(s) tenant, type, changed_xid of model resource
+--
+CREATE INDEX "resources_changed" ON "resources" ("tenant_id", "type", "changed_xid");
+--
+-- Create index resources_recent on F(tenant), OrderBy(F(updated_at), descending=True), OrderBy(F(id), descending=True) on model resource
+--
+CREATE INDEX "resources_recent" ON "resources" ("tenant_id", "updated_at" DESC, "id" DESC);
+--
+-- Create constraint resources_provider_check on model resource
+--
+ALTER TABLE "resources" ADD CONSTRAINT "resources_provider_check" CHECK ("provider" IN ('azure', 'aws', 'gcp', 'ibm'));
+--
+-- Create constraint resources_tenant_id_id_key on model resource
+--
+ALTER TABLE "resources" ADD CONSTRAINT "resources_tenant_id_id_key" UNIQUE ("tenant_id", "id");
+--
+-- Create constraint resources_native_id_key on model resource
+--
+ALTER TABLE "resources" ADD CONSTRAINT "resources_native_id_key" UNIQUE ("tenant_id", "provider", "type", "native_id");
+--
+-- Create constraint resource_properties_resource_fk on model resourceproperties
+--
+ALTER TABLE "resource_properties" ADD CONSTRAINT "resource_properties_resource_fk" FOREIGN KEY ("tenant_id", "resource_id") REFERENCES "resources" ("tenant_id", "id") ON DELETE CASCADE;
+ALTER TABLE "resources" ADD CONSTRAINT "resources_tenant_id_94930eaa_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+CREATE INDEX "resources_id_08784ab3_like" ON "resources" ("id" text_pattern_ops);
+ALTER TABLE "import_runs" ADD CONSTRAINT "import_runs_tenant_id_148cd038_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "import_refusals" ADD CONSTRAINT "import_refusals_tenant_id_1e6568a0_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "import_refusals" ADD CONSTRAINT "import_refusals_run_id_5a09d9ca_fk_import_runs_id" FOREIGN KEY ("run_id") REFERENCES "import_runs" ("id") ON DELETE CASCADE;
+ALTER TABLE "policies" ADD CONSTRAINT "policies_tenant_id_f723c673_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+CREATE INDEX "policies_id_eecc5ae5_like" ON "policies" ("id" text_pattern_ops);
+ALTER TABLE "policy_versions" ADD CONSTRAINT "policy_versions_tenant_id_4f29d1d0_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "policy_versions" ADD CONSTRAINT "policy_versions_policy_id_a800ccc9_fk_policies_id" FOREIGN KEY ("policy_id") REFERENCES "policies" ("id") ON DELETE CASCADE;
+CREATE INDEX "resource_properties_resource_id_6d007402_like" ON "resource_properties" ("resource_id" text_pattern_ops);
+ALTER TABLE "resource_properties" ADD CONSTRAINT "resource_properties_tenant_id_5804d89f_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+
+-- catalog.0002_watermark_and_storage
+--
+-- Raw SQL operation
+--
+
+CREATE TRIGGER resources_stamp BEFORE UPDATE ON resources FOR EACH ROW
+    WHEN (OLD.* IS DISTINCT FROM NEW.*) EXECUTE FUNCTION stamp_changed_xid();
+CREATE TRIGGER resource_properties_stamp BEFORE UPDATE ON resource_properties FOR EACH ROW
+    WHEN (OLD.* IS DISTINCT FROM NEW.*) EXECUTE FUNCTION stamp_changed_xid();
+CREATE TRIGGER policies_stamp BEFORE UPDATE ON policies FOR EACH ROW
+    WHEN (OLD.* IS DISTINCT FROM NEW.*) EXECUTE FUNCTION stamp_changed_xid();
+
+--
+-- Raw SQL operation
+--
+
+ALTER TABLE resource_properties ADD CONSTRAINT resource_properties_is_object
+    CHECK (jsonb_typeof(properties) = 'object');
+ALTER TABLE resources ADD CONSTRAINT resources_tags_is_object CHECK (jsonb_typeof(tags) = 'object');
+ALTER TABLE resource_properties SET (toast_tuple_target = 8160);
+DO $$ BEGIN
+    ALTER TABLE resource_properties ALTER COLUMN properties SET COMPRESSION lz4;
+EXCEPTION WHEN feature_not_supported THEN NULL;
+END $$;
+
+
+-- catalog.0003_prefix_search
+--
+-- Create index resources_by_name on F(tenant), Collate(F(name)) on model resource
+--
+CREATE INDEX "resources_by_name" ON "resources" ("tenant_id", "name" COLLATE "C");
+--
+-- Create index resources_by_native_id on F(tenant), Collate(F(native_id)) on model resource
+--
+CREATE INDEX "resources_by_native_id" ON "resources" ("tenant_id", "native_id" COLLATE "C");
+
+-- catalog.0004_changes_of_any_type
+--
+-- Create index resources_changed_any on field(s) tenant, changed_xid of model resource
+--
+CREATE INDEX "resources_changed_any" ON "resources" ("tenant_id", "changed_xid");
+--
+-- Create index resource_properties_changed on field(s) tenant, changed_xid of model resourceproperties
+--
+CREATE INDEX "resource_properties_changed" ON "resource_properties" ("tenant_id", "changed_xid");
+
+-- reports.0001_initial
+--
+-- Create model Report
+--
+CREATE TABLE "reports" ("id" uuid NOT NULL PRIMARY KEY, "tenant_id" uuid NOT NULL, "period_from" date NOT NULL, "period_to" date NOT NULL, "status" text DEFAULT 'queued' NOT NULL, "job_id" uuid NULL, "object_key" text DEFAULT '' NOT NULL, "version_id" text DEFAULT '' NOT NULL, "sha256" text DEFAULT '' NOT NULL, "size" bigint NULL, "manifest" jsonb DEFAULT '{}'::jsonb NOT NULL, "error" text DEFAULT '' NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "finished_at" timestamp with time zone NULL, "requested_by" uuid NULL);
+ALTER TABLE "reports" ADD CONSTRAINT "reports_tenant_id_883fb1f2_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "reports" ADD CONSTRAINT "reports_requested_by_a81ed14a_fk_users_id" FOREIGN KEY ("requested_by") REFERENCES "users" ("id") ON DELETE NO ACTION;
+ALTER TABLE "reports" ADD CONSTRAINT "reports_status_check" CHECK ("status" IN ('queued', 'running', 'succeeded', 'failed', 'cancelled'));
+ALTER TABLE "reports" ADD CONSTRAINT "reports_tenant_id_id_key" UNIQUE ("tenant_id", "id");
+ALTER TABLE "reports" ADD CONSTRAINT "reports_requested_by_fk" FOREIGN KEY ("tenant_id", "requested_by") REFERENCES "users" ("tenant_id", "id") ON DELETE NO ACTION;
+CREATE INDEX "reports_recent" ON "reports" ("tenant_id", "created_at" DESC, "id" DESC);
+
+-- jobs.0001_initial
+--
+-- Create model Job
+--
+CREATE TABLE "jobs" ("id" uuid NOT NULL PRIMARY KEY, "tenant_id" uuid NOT NULL, "type" text NOT NULL, "queue" text NOT NULL, "params" jsonb DEFAULT '{}'::jsonb NOT NULL, "idempotency_key" text NOT NULL, "status" text DEFAULT 'queued' NOT NULL, "attempts" integer DEFAULT 0 NOT NULL, "max_attempts" integer DEFAULT 5 NOT NULL, "not_before" timestamp with time zone DEFAULT (now()) NOT NULL, "sent_at" timestamp with time zone NULL, "lease_token" uuid NULL, "lease_until" timestamp with time zone NULL, "cancel_requested" boolean DEFAULT false NOT NULL, "progress_done" bigint DEFAULT 0 NOT NULL, "progress_total" bigint NULL, "progress_note" text DEFAULT '' NOT NULL, "result" jsonb NULL, "error" text DEFAULT '' NOT NULL, "created_by" text DEFAULT '' NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "started_at" timestamp with time zone NULL, "finished_at" timestamp with time zone NULL);
+ALTER TABLE "jobs" ADD CONSTRAINT "jobs_tenant_id_817b1f3e_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "jobs" ADD CONSTRAINT "jobs_status_check" CHECK ("status" IN ('queued', 'running', 'succeeded', 'failed', 'cancelled'));
+ALTER TABLE "jobs" ADD CONSTRAINT "jobs_idempotency_key" UNIQUE ("tenant_id", "idempotency_key");
+ALTER TABLE "jobs" ADD CONSTRAINT "jobs_tenant_id_id_key" UNIQUE ("tenant_id", "id");
+CREATE INDEX "jobs_recent" ON "jobs" ("tenant_id", "created_at" DESC, "id" DESC);
+CREATE INDEX "jobs_unfinished" ON "jobs" ("not_before") WHERE "status" IN ('queued', 'running');
+
+-- jobs.0002_due
+--
+-- Raw SQL operation
+--
+
+CREATE FUNCTION jobs_due(quiet interval, at_most integer)
+RETURNS TABLE (id uuid, tenant_id uuid)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT
+BEGIN ATOMIC
+    SELECT j.id, j.tenant_id FROM jobs j
+    WHERE (
+        j.status = 'queued' AND j.not_before <= now() AND (j.sent_at IS NULL OR j.sent_at < now() - quiet)
+    ) OR (
+        j.status = 'running' AND j.lease_until < now() AND (j.sent_at IS NULL OR j.sent_at < now() - quiet)
+    )
+    ORDER BY j.not_before, j.id LIMIT at_most;
+END;
+REVOKE EXECUTE ON FUNCTION jobs_due(interval, integer) FROM PUBLIC;
+
+
+-- findings.0001_initial
+--
+-- Create model ScanRun
+--
+CREATE TABLE "scan_runs" ("id" uuid NOT NULL PRIMARY KEY, "tenant_id" uuid NOT NULL, "kind" text DEFAULT 'policy' NOT NULL, "mode" text DEFAULT 'full' NOT NULL, "status" text DEFAULT 'running' NOT NULL, "job_id" uuid NULL, "policies" integer DEFAULT 0 NOT NULL, "resources" bigint DEFAULT 0 NOT NULL, "opened" bigint DEFAULT 0 NOT NULL, "reopened" bigint DEFAULT 0 NOT NULL, "fixed" bigint DEFAULT 0 NOT NULL, "still_open" bigint DEFAULT 0 NOT NULL, "errors" bigint DEFAULT 0 NOT NULL, "error" text DEFAULT '' NOT NULL, "watermark" text DEFAULT '' NOT NULL, "started_at" timestamp with time zone DEFAULT (now()) NOT NULL, "finished_at" timestamp with time zone NULL);
+--
+-- Create model EvaluationError
+--
+CREATE TABLE "evaluation_errors" ("id" bigserial NOT NULL PRIMARY KEY, "tenant_id" uuid NOT NULL, "policy_id" text NOT NULL, "resources" bigint DEFAULT 0 NOT NULL, "example_resource_id" text NULL, "message" text NOT NULL, "scan_id" uuid NOT NULL);
+--
+-- Create model Violation
+--
+CREATE TABLE "violations" ("id" uuid NOT NULL PRIMARY KEY, "tenant_id" uuid NOT NULL, "policy_id" text NULL, "resource_id" text NULL, "severity" text NOT NULL, "reason" text NOT NULL, "first_seen" timestamp with time zone DEFAULT (now()) NOT NULL, "last_seen" timestamp with time zone DEFAULT (now()) NOT NULL, "status" text DEFAULT 'open' NOT NULL, "severity_rank" smallint GENERATED ALWAYS AS (CASE WHEN "severity" = 'low' THEN 1 WHEN "severity" = 'medium' THEN 2 WHEN "severity" = 'high' THEN 3 WHEN "severity" = 'critical' THEN 4 ELSE 0 END) STORED, "suppressed_until" timestamp with time zone NULL, "exception_id" uuid NULL, "fixed_at" timestamp with time zone NULL, "policy_version" integer NULL, "source" text DEFAULT 'policy' NOT NULL);
+--
+-- Create model ViolationCounter
+--
+CREATE TABLE "violation_counters" ("tenant_id" uuid NOT NULL, "policy_id" text DEFAULT '' NOT NULL, "severity" text NOT NULL, "status" text NOT NULL, "n" bigint DEFAULT 0 NOT NULL, PRIMARY KEY ("tenant_id", "policy_id", "severity", "status"));
+--
+-- Create model ViolationEvent
+--
+CREATE TABLE "violation_events" ("id" bigserial NOT NULL PRIMARY KEY, "tenant_id" uuid NOT NULL, "violation_id" uuid NOT NULL, "policy_id" text NULL, "resource_id" text NULL, "severity" text NOT NULL, "kind" text NOT NULL, "at" timestamp with time zone DEFAULT (now()) NOT NULL);
+--
+-- Create model PolicyException
+--
+CREATE TABLE "exceptions" ("id" uuid NOT NULL PRIMARY KEY, "tenant_id" uuid NOT NULL, "policy_id" text NULL, "resource_id" text NULL, "reason" text NOT NULL, "expires_at" timestamp with time zone NULL, "created_by" uuid NULL, "status" text DEFAULT 'approved' NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "selector" jsonb NULL, "decided_at" timestamp with time zone NULL, "decision_reason" text DEFAULT '' NOT NULL, "subject" jsonb DEFAULT '{}'::jsonb NOT NULL, "subject_sha256" text DEFAULT '' NOT NULL, "decided_by" uuid NULL);
+--
+-- Create model Recommendation
+--
+CREATE TABLE "recommendations" ("id" uuid NOT NULL PRIMARY KEY, "tenant_id" uuid NOT NULL, "kind" text NOT NULL, "severity" text NOT NULL, "title" text NOT NULL, "description" text NULL, "savings" numeric NULL, "risk_reduction" numeric NULL, "confidence" numeric NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "rule" text DEFAULT '' NOT NULL, "resource_id" text NULL);
+--
+-- Create index scan_runs_recent on F(tenant), OrderBy(F(started_at), descending=True), OrderBy(F(id), descending=True) on model scanrun
+--
+CREATE INDEX "scan_runs_recent" ON "scan_runs" ("tenant_id", "started_at" DESC, "id" DESC);
+--
+-- Create constraint scan_runs_kind_check on model scanrun
+--
+ALTER TABLE "scan_runs" ADD CONSTRAINT "scan_runs_kind_check" CHECK ("kind" IN ('policy', 'finops', 'security'));
+--
+-- Create constraint scan_runs_mode_check on model scanrun
+--
+ALTER TABLE "scan_runs" ADD CONSTRAINT "scan_runs_mode_check" CHECK ("mode" IN ('full', 'incremental'));
+--
+-- Create constraint scan_runs_status_check on model scanrun
+--
+ALTER TABLE "scan_runs" ADD CONSTRAINT "scan_runs_status_check" CHECK ("status" IN ('running', 'succeeded', 'failed', 'cancelled'));
+--
+-- Create constraint scan_runs_tenant_id_id_key on model scanrun
+--
+ALTER TABLE "scan_runs" ADD CONSTRAINT "scan_runs_tenant_id_id_key" UNIQUE ("tenant_id", "id");
+--
+-- Create index evaluation_errors_scan on field(s) tenant, scan, id of model evaluationerror
+--
+CREATE INDEX "evaluation_errors_scan" ON "evaluation_errors" ("tenant_id", "scan_id", "id");
+--
+-- Create constraint evaluation_errors_scan_fk on model evaluationerror
+--
+ALTER TABLE "evaluation_errors" ADD CONSTRAINT "evaluation_errors_scan_fk" FOREIGN KEY ("tenant_id", "scan_id") REFERENCES "scan_runs" ("tenant_id", "id") ON DELETE CASCADE;
+--
+-- Create index violations_status_severity on field(s) tenant, status, severity of model violation
+--
+CREATE INDEX "violations_status_severity" ON "violations" ("tenant_id", "status", "severity");
+--
+-- Create index violations_resource on field(s) tenant, resource of model violation
+--
+CREATE INDEX "violations_resource" ON "violations" ("tenant_id", "resource_id");
+--
+-- Create index violations_worst on F(tenant), OrderBy(F(severity_rank), descending=True), OrderBy(F(last_seen), descending=True), OrderBy(F(id), descending=True) on model violation
+--
+CREATE INDEX "violations_worst" ON "violations" ("tenant_id", "severity_rank" DESC, "last_seen" DESC, "id" DESC);
+--
+-- Create index violations_status_worst on F(tenant), F(status), OrderBy(F(severity_rank), descending=True), OrderBy(F(last_seen), descending=True), OrderBy(F(id), descending=True) on model violation
+--
+CREATE INDEX "violations_status_worst" ON "violations" ("tenant_id", "status", "severity_rank" DESC, "last_seen" DESC, "id" DESC);
+--
+-- Create index violations_recent on F(tenant), OrderBy(F(last_seen), descending=True), OrderBy(F(id), descending=True) on model violation
+--
+CREATE INDEX "violations_recent" ON "violations" ("tenant_id", "last_seen" DESC, "id" DESC);
+--
+-- Create index violations_lapsing on field(s) tenant, suppressed_until of model violation
+--
+CREATE INDEX "violations_lapsing" ON "violations" ("tenant_id", "suppressed_until") WHERE "status" = 'suppressed';
+--
+-- Create constraint violations_severity_check on model violation
+--
+ALTER TABLE "violations" ADD CONSTRAINT "violations_severity_check" CHECK ("severity" IN ('low', 'medium', 'high', 'critical'));
+--
+-- Create constraint violations_status_check on model violation
+--
+ALTER TABLE "violations" ADD CONSTRAINT "violations_status_check" CHECK ("status" IN ('open', 'suppressed', 'fixed'));
+--
+-- Create constraint violations_policy_resource_key on model violation
+--
+ALTER TABLE "violations" ADD CONSTRAINT "violations_policy_resource_key" UNIQUE ("tenant_id", "policy_id", "resource_id");
+--
+-- Create constraint violations_tenant_id_id_key on model violation
+--
+ALTER TABLE "violations" ADD CONSTRAINT "violations_tenant_id_id_key" UNIQUE ("tenant_id", "id");
+--
+-- Create constraint violations_tenant_policy_fk on model violation
+--
+ALTER TABLE "violations" ADD CONSTRAINT "violations_tenant_policy_fk" FOREIGN KEY ("tenant_id", "policy_id") REFERENCES "policies" ("tenant_id", "id") ON DELETE SET NULL (policy_id);
+--
+-- Create constraint violations_tenant_resource_fk on model violation
+--
+ALTER TABLE "violations" ADD CONSTRAINT "violations_tenant_resource_fk" FOREIGN KEY ("tenant_id", "resource_id") REFERENCES "resources" ("tenant_id", "id") ON DELETE CASCADE;
+--
+-- Create index violation_events_of on field(s) tenant, violation_id, id of model violationevent
+--
+CREATE INDEX "violation_events_of" ON "violation_events" ("tenant_id", "violation_id", "id");
+--
+-- Create index violation_events_at on field(s) tenant, at of model violationevent
+--
+CREATE INDEX "violation_events_at" ON "violation_events" ("tenant_id", "at");
+ALTER TABLE "scan_runs" ADD CONSTRAINT "scan_runs_tenant_id_9fdd590f_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "evaluation_errors" ADD CONSTRAINT "evaluation_errors_tenant_id_de57d2f0_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "evaluation_errors" ADD CONSTRAINT "evaluation_errors_scan_id_2923afcf_fk_scan_runs_id" FOREIGN KEY ("scan_id") REFERENCES "scan_runs" ("id") ON DELETE CASCADE;
+ALTER TABLE "violations" ADD CONSTRAINT "violations_tenant_id_d45d5c0b_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "violations" ADD CONSTRAINT "violations_policy_id_08c5c1f1_fk_policies_id" FOREIGN KEY ("policy_id") REFERENCES "policies" ("id") ON DELETE SET NULL;
+ALTER TABLE "violations" ADD CONSTRAINT "violations_resource_id_f9270dc0_fk_resources_id" FOREIGN KEY ("resource_id") REFERENCES "resources" ("id") ON DELETE CASCADE;
+ALTER TABLE "violation_counters" ADD CONSTRAINT "violation_counters_tenant_id_5e24c92e_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "violation_events" ADD CONSTRAINT "violation_events_tenant_id_1a1f6a40_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "exceptions" ADD CONSTRAINT "exceptions_tenant_id_f22d8793_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "exceptions" ADD CONSTRAINT "exceptions_policy_id_8789bb99_fk_policies_id" FOREIGN KEY ("policy_id") REFERENCES "policies" ("id") ON DELETE CASCADE;
+ALTER TABLE "exceptions" ADD CONSTRAINT "exceptions_resource_id_841e92b1_fk_resources_id" FOREIGN KEY ("resource_id") REFERENCES "resources" ("id") ON DELETE CASCADE;
+ALTER TABLE "exceptions" ADD CONSTRAINT "exceptions_created_by_8e53e72d_fk_users_id" FOREIGN KEY ("created_by") REFERENCES "users" ("id") ON DELETE NO ACTION;
+ALTER TABLE "exceptions" ADD CONSTRAINT "exceptions_decided_by_278395b1_fk_users_id" FOREIGN KEY ("decided_by") REFERENCES "users" ("id") ON DELETE NO ACTION;
+ALTER TABLE "exceptions" ADD CONSTRAINT "exceptions_status_check" CHECK ("status" IN ('pending', 'approved', 'rejected', 'expired'));
+ALTER TABLE "exceptions" ADD CONSTRAINT "exceptions_four_eyes" CHECK ((NOT ("status" = 'approved') OR ("created_by" IS NOT NULL AND "decided_by" IS NOT NULL AND NOT ("created_by" = ("decided_by") AND "created_by" IS NOT NULL AND "decided_by" IS NOT NULL))));
+ALTER TABLE "exceptions" ADD CONSTRAINT "exceptions_has_subject" CHECK (("policy_id" IS NOT NULL OR "resource_id" IS NOT NULL OR "selector" IS NOT NULL));
+ALTER TABLE "exceptions" ADD CONSTRAINT "exceptions_tenant_id_id_key" UNIQUE ("tenant_id", "id");
+ALTER TABLE "exceptions" ADD CONSTRAINT "exceptions_tenant_policy_fk" FOREIGN KEY ("tenant_id", "policy_id") REFERENCES "policies" ("tenant_id", "id") ON DELETE CASCADE;
+ALTER TABLE "exceptions" ADD CONSTRAINT "exceptions_tenant_resource_fk" FOREIGN KEY ("tenant_id", "resource_id") REFERENCES "resources" ("tenant_id", "id") ON DELETE CASCADE;
+ALTER TABLE "exceptions" ADD CONSTRAINT "exceptions_created_by_fk" FOREIGN KEY ("tenant_id", "created_by") REFERENCES "users" ("tenant_id", "id") ON DELETE NO ACTION;
+ALTER TABLE "exceptions" ADD CONSTRAINT "exceptions_decided_by_fk" FOREIGN KEY ("tenant_id", "decided_by") REFERENCES "users" ("tenant_id", "id") ON DELETE NO ACTION;
+CREATE INDEX "exceptions_status_expiry" ON "exceptions" ("tenant_id", "status", "expires_at");
+CREATE INDEX "exceptions_recent" ON "exceptions" ("tenant_id", "created_at" DESC, "id" DESC);
+ALTER TABLE "recommendations" ADD CONSTRAINT "recommendations_tenant_id_9c7ab7e5_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+CREATE INDEX "recommendations_kind_severity" ON "recommendations" ("tenant_id", "kind", "severity");
+CREATE INDEX "recommendations_recent" ON "recommendations" ("tenant_id", "created_at" DESC, "id" DESC);
+
+-- findings.0002_change_records
+--
+-- Raw SQL operation
+--
+
+CREATE FUNCTION violations_on_insert() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+    INSERT INTO violation_events (tenant_id, violation_id, policy_id, resource_id, severity, kind)
+    SELECT tenant_id, id, policy_id, resource_id, severity,
+           CASE status WHEN 'open' THEN 'opened' WHEN 'suppressed' THEN 'excepted' ELSE 'fixed' END
+    FROM new_rows;
+    INSERT INTO violation_counters AS c (tenant_id, policy_id, severity, status, n)
+    SELECT tenant_id, coalesce(policy_id, ''), severity, status, count(*) FROM new_rows
+    GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
+    ON CONFLICT (tenant_id, policy_id, severity, status) DO UPDATE SET n = c.n + excluded.n;
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION violations_on_update() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+    INSERT INTO violation_events (tenant_id, violation_id, policy_id, resource_id, severity, kind)
+    SELECT n.tenant_id, n.id, n.policy_id, n.resource_id, n.severity,
+           CASE WHEN n.status = 'fixed' THEN 'fixed' WHEN n.status = 'suppressed' THEN 'excepted'
+                WHEN o.status = 'fixed' THEN 'reopened' ELSE 'unexcepted' END
+    FROM new_rows n JOIN old_rows o USING (id)
+    WHERE o.status <> n.status;
+    INSERT INTO violation_counters AS c (tenant_id, policy_id, severity, status, n)
+    SELECT tenant_id, policy_id, severity, status, sum(d) FROM (
+        SELECT n.tenant_id, coalesce(n.policy_id, '') AS policy_id, n.severity, n.status, 1 AS d
+        FROM new_rows n JOIN old_rows o USING (id)
+        WHERE (o.status, o.severity, o.policy_id) IS DISTINCT FROM (n.status, n.severity, n.policy_id)
+        UNION ALL
+        SELECT o.tenant_id, coalesce(o.policy_id, ''), o.severity, o.status, -1
+        FROM new_rows n JOIN old_rows o USING (id)
+        WHERE (o.status, o.severity, o.policy_id) IS DISTINCT FROM (n.status, n.severity, n.policy_id)
+    ) changes
+    GROUP BY 1, 2, 3, 4 HAVING sum(d) <> 0 ORDER BY 1, 2, 3, 4
+    ON CONFLICT (tenant_id, policy_id, severity, status) DO UPDATE SET n = c.n + excluded.n;
+    RETURN NULL;
+END $$;
+
+-- A tenant that is being purged takes its violations along: there is nobody left to keep a record for.
+CREATE FUNCTION violations_on_delete() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+    INSERT INTO violation_events (tenant_id, violation_id, policy_id, resource_id, severity, kind)
+    SELECT o.tenant_id, o.id, o.policy_id, o.resource_id, o.severity, 'removed'
+    FROM old_rows o JOIN tenants t ON t.id = o.tenant_id;
+    INSERT INTO violation_counters AS c (tenant_id, policy_id, severity, status, n)
+    SELECT o.tenant_id, coalesce(o.policy_id, ''), o.severity, o.status, -count(*)
+    FROM old_rows o JOIN tenants t ON t.id = o.tenant_id
+    GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
+    ON CONFLICT (tenant_id, policy_id, severity, status) DO UPDATE SET n = c.n + excluded.n;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER violations_record_insert AFTER INSERT ON violations
+    REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION violations_on_insert();
+CREATE TRIGGER violations_record_update AFTER UPDATE ON violations
+    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION violations_on_update();
+CREATE TRIGGER violations_record_delete AFTER DELETE ON violations
+    REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION violations_on_delete();
+
+--
+-- Raw SQL operation
+--
+
+CREATE FUNCTION exceptions_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    decider uuid := nullif(current_setting('rls.user_id', true), '')::uuid;
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        IF NEW.created_by IS DISTINCT FROM OLD.created_by THEN
+            RAISE EXCEPTION 'who asked for an exception never changes'
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'exceptions_requester_immutable';
+        END IF;
+        IF NEW.status = OLD.status THEN
+            IF OLD.status <> 'pending' AND (NEW.decided_by, NEW.decided_at, NEW.expires_at, NEW.subject_sha256)
+                IS DISTINCT FROM (OLD.decided_by, OLD.decided_at, OLD.expires_at, OLD.subject_sha256) THEN
+                RAISE EXCEPTION 'a decided exception never changes'
+                    USING ERRCODE = 'check_violation', CONSTRAINT = 'exceptions_decision_immutable';
+            END IF;
+            RETURN NEW;
+        END IF;
+        IF (OLD.status, NEW.status) NOT IN (
+            ('pending', 'approved'), ('pending', 'rejected'), ('pending', 'expired'), ('approved', 'expired')
+        ) THEN
+            RAISE EXCEPTION 'an exception does not go from % to %', OLD.status, NEW.status
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'exceptions_transition';
+        END IF;
+    END IF;
+    IF NEW.status IN ('approved', 'rejected') THEN
+        IF decider IS NULL THEN
+            RAISE EXCEPTION 'a decision needs the person who decides'
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'exceptions_four_eyes';
+        END IF;
+        NEW.decided_by := decider;
+        NEW.decided_at := now();
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER exceptions_guard BEFORE INSERT OR UPDATE ON exceptions
+    FOR EACH ROW EXECUTE FUNCTION exceptions_guard();
+
+
+-- findings.0003_scan_target
+--
+-- Add field policy_id to scanrun
+--
+ALTER TABLE "scan_runs" ADD COLUMN "policy_id" text NULL;
+--
+-- Add field resource_id to scanrun
+--
+ALTER TABLE "scan_runs" ADD COLUMN "resource_id" text NULL;
+
+-- costs.0001_initial
+--
+-- Create model CostDay
+--
+CREATE TABLE "cost_timeseries" ("tenant_id" uuid NOT NULL, "service" text NOT NULL, "resource_id" text NULL, "day" date NOT NULL, "amount" numeric NOT NULL, PRIMARY KEY ("tenant_id", "service", "day"));
+CREATE INDEX "cost_timeseries_recent" ON "cost_timeseries" ("tenant_id", "service", "day" DESC);
+
+-- costs.0002_hypertable
+--
+-- Create hypertable costday by day
+--
+-- (no-op)
+
+-- core.0003_schema_version
+--
+-- Schema version 1.0.0
+--
+INSERT INTO schema_version (version) VALUES ('1.0.0');
+
+-- core.0004_schema_1_1_0
+--
+-- Schema version 1.1.0
+--
+INSERT INTO schema_version (version) VALUES ('1.1.0');
