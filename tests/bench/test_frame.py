@@ -26,7 +26,7 @@ def test_every_subject_says_what_it_is_and_has_a_bound() -> None:
 
 
 def test_an_unknown_benchmark_is_named() -> None:
-    with pytest.raises(SystemExit, match="no benchmark 'nothing'; known: .*policy_hits"):
+    with pytest.raises(SystemExit, match=r"no benchmark 'nothing'; known: .*policy_hits"):
         choose(["nothing"])
 
 
@@ -57,6 +57,6 @@ def test_a_run_measures_both_sides_and_names_the_machine() -> None:
 
 @pytest.mark.slow
 def test_what_does_not_finish_in_its_time_is_ended_and_said() -> None:
-    ran = _run("policy_hits", "--rows", "2000000", "--total", "8")
+    ran = _run("policy_hits", "--rows", "2000000", "--total", "30")
     assert ran.returncode == 1
-    assert "not finished in" in ran.stdout
+    assert "not finished in" in ran.stdout or "no time left" in ran.stdout
