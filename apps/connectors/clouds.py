@@ -26,9 +26,23 @@ def _open_azure(access: AccountAccess) -> Cloud:
     return open_azure(access)
 
 
+def _open_gcp(access: AccountAccess) -> Cloud:
+    from .gcp.cloud import open_gcp
+
+    return open_gcp(access)
+
+
+def _open_ibm(access: AccountAccess) -> Cloud:
+    from .ibm.cloud import open_ibm
+
+    return open_ibm(access)
+
+
 # provider → opens an account. SDKs are imported inside, so a missing one hurts nobody who does not use it.
 _OPENERS: dict[str, Callable[[AccountAccess], Cloud]] = {
     "azure": _open_azure,
+    "gcp": _open_gcp,
+    "ibm": _open_ibm,
 }
 
 

@@ -1,0 +1,49 @@
+"""From a reference to credentials of google-auth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ..access import AccountAccess, CredentialReference
+from ..credentials import file_of, goes_bare, missing_sdk, unsupported, variables
+from ..errors import CloudDenied
+
+try:
+    import google.auth
+    import google.auth.compute_engine
+    import google.auth.credentials
+    import google.auth.exceptions
+except ImportError as error:
+    raise missing_sdk("Google Cloud", "gcp.txt", error) from error
+
+SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
+
+
+def credentials_for(access: AccountAccess) -> Any:
+    """Credentials of google-auth. Raises CloudDenied, CloudUnsupported.
+
+    environment: `<prefix>_APPLICATION_CREDENTIALS` names a file; file: a service account's key, or the
+    configuration of a workload identity pool; workload_identity: `default` for what the machine or pod runs
+    as, else the service account of it.
+    """
+    if goes_bare(access):
+        return google.auth.credentials.AnonymousCredentials()
+    reference = access.credential
+    if reference.kind == "environment":
+        named = variables(reference, ("APPLICATION_CREDENTIALS",))["APPLICATION_CREDENTIALS"]
+        return _of_file(file_of(CredentialReference("file", {"path": named})))
+    if reference.kind == "file":
+        return _of_file(file_of(reference))
+    if reference.kind == "workload_identity":
+        name = reference.values.get("name", "default")
+        return google.auth.compute_engine.Credentials(service_account_email=name, scopes=list(SCOPES))
+    raise unsupported("Google Cloud", reference)
+
+
+def _of_file(path: Path) -> Any:
+    try:
+        credentials, _ = google.auth.load_credentials_from_file(str(path), scopes=list(SCOPES))
+    except (google.auth.exceptions.GoogleAuthError, ValueError) as error:
+        raise CloudDenied(f"Google's SDK does not take the credentials in {path}.") from error
+    return credentials
