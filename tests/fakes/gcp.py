@@ -151,12 +151,13 @@ class FakeGcp(Fake):
         token, offset = request.query.get("pageToken", ""), 0
         if token:
             if token in self.forgotten_tokens:
+                self.forgotten_tokens.discard(token)
                 return self.error(400, "badRequest", "The page token is expired or invalid.")
-            offset = int(token.removeprefix("page-"))
+            offset = int(token.rpartition("-")[2])
         size = min(int(request.query.get("pageSize", "100")), 500)
         body: dict[str, Any] = {"results": results[offset : offset + size]}
         if offset + size < len(results):
-            body["nextPageToken"] = f"page-{offset + size}"
+            body["nextPageToken"] = f"{request.path.rpartition(':')[2]}-{offset + size}"
         return Answer(200, body)
 
     def _resources(self, request: Request) -> Answer:
@@ -315,7 +316,10 @@ class FakeGcp(Fake):
         policy = self.policies.get(request.found["name"])
         if policy is None:
             return self._no_bucket()
-        return Answer(200, {**policy, "resourceId": f"projects/_/buckets/{request.found['name']}"})
+        version = 3 if any("condition" in binding for binding in policy["bindings"]) else 1
+        return Answer(
+            200, {**policy, "version": version, "resourceId": f"projects/_/buckets/{request.found['name']}"}
+        )
 
     def _put_policy(self, request: Request) -> Answer:
         name = request.found["name"]

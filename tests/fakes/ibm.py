@@ -157,6 +157,7 @@ class FakeIbm(Fake):
         if request.query.get("account_id") not in (None, self.account):
             return self.denied()
         if cursor in self.forgotten_cursors:
+            self.forgotten_cursors.discard(cursor)
             return self.error(400, "bad_request", "The search cursor has expired.")
         offset = int(cursor.removeprefix("cursor-")) if cursor else 0
         items = [self._item(crn) for crn in sorted(self.items)]

@@ -44,8 +44,8 @@ Handler = Callable[[Request], Answer]
 class Fault:
     """Befalls requests whose `METHOD path` matches, after `skip` of them, `times` times.
 
-    `act` is what it does: throttle, deny, refuse (a status of its own), break (5xx) or cut (no answer); with
-    `done` the thing is done all the same.
+    `act` is what it does: throttle, deny, refuse (a status of its own), break (5xx), cut (no answer) or let
+    (through); with `done` the thing is done all the same.
     """
 
     act: str
@@ -105,6 +105,10 @@ class Fake:
     def throttle(self, times: int, retry_after: float | None = 0, match: str = "") -> None:
         self.faults.append(Fault("throttle", re.compile(match), times, retry_after=retry_after))
 
+    def let(self, times: int = 1) -> None:
+        """Between faults: so many requests are answered."""
+        self.faults.append(Fault("let", re.compile(""), times, done=True))
+
     def deny(self, match: str = "", times: int = 10_000) -> None:
         self.faults.append(Fault("deny", re.compile(match), times))
 
@@ -131,7 +135,7 @@ class Fake:
             fault = next((fault for fault in self.faults if fault.takes(line)), None)
             if fault is None or fault.done:
                 given = self._route(request)
-            if fault is None:
+            if fault is None or fault.act == "let":
                 return given
         if fault.act == "throttle":
             answer = self.error(429, "TooManyRequests", "slow down")
