@@ -11,5 +11,6 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ("core", "0003_schema_version"),
+        ("notices", "0001_initial"),
     ]
     operations = [SetSchemaVersion("1.1.0")]
