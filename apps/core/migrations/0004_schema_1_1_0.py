@@ -12,5 +12,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("core", "0003_schema_version"),
         ("notices", "0001_initial"),
+        ("catalog", "0005_documents_by_type"),
+        ("costs", "0003_lines"),
     ]
     operations = [SetSchemaVersion("1.1.0")]
