@@ -11,5 +11,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ("core", "0003_schema_version"),
+        ("catalog", "0006_framework_records"),
+        ("findings", "0005_point_in_time"),
     ]
     operations = [SetSchemaVersion("1.1.0")]
