@@ -11,7 +11,8 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ("core", "0003_schema_version"),
-        ("catalog", "0006_framework_records"),
+        ("catalog", "0007_framework_records"),
         ("findings", "0005_point_in_time"),
+        ("costs", "0003_lines"),
     ]
     operations = [SetSchemaVersion("1.1.0")]

@@ -10,7 +10,7 @@ import apps.core.ids
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("catalog", "0004_changes_of_any_type"),
+        ("catalog", "0005_documents_by_type"),
         ("tenancy", "0003_idempotency_keys"),
     ]
 

@@ -59,7 +59,7 @@ UNGUARD = "DROP TRIGGER policy_controls_guard ON policy_controls; DROP FUNCTION 
 
 
 class Migration(migrations.Migration):
-    dependencies = [("catalog", "0005_frameworks")]
+    dependencies = [("catalog", "0006_frameworks")]
     operations = [
         migrations.RunSQL(STATES, UNSTATES),
         migrations.RunSQL(KNOWN, migrations.RunSQL.noop),
