@@ -20,8 +20,16 @@ class Cloud(Protocol):
         ...
 
 
+def _open_azure(access: AccountAccess) -> Cloud:
+    from .azure.cloud import open_azure
+
+    return open_azure(access)
+
+
 # provider → opens an account. SDKs are imported inside, so a missing one hurts nobody who does not use it.
-_OPENERS: dict[str, Callable[[AccountAccess], Cloud]] = {}
+_OPENERS: dict[str, Callable[[AccountAccess], Cloud]] = {
+    "azure": _open_azure,
+}
 
 
 def connect(access: AccountAccess) -> Cloud:
