@@ -21,7 +21,13 @@ class Cloud(Protocol):
 
 
 # provider → opens an account. SDKs are imported inside, so a missing one hurts nobody who does not use it.
-_OPENERS: dict[str, Callable[[AccountAccess], Cloud]] = {}
+def _open_aws(access: AccountAccess) -> Cloud:
+    from .aws.cloud import AwsCloud
+
+    return AwsCloud(access)
+
+
+_OPENERS: dict[str, Callable[[AccountAccess], Cloud]] = {"aws": _open_aws}
 
 
 def connect(access: AccountAccess) -> Cloud:

@@ -11,5 +11,6 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ("core", "0003_schema_version"),
+        ("tenancy", "0005_cloud_account_held"),
     ]
     operations = [SetSchemaVersion("1.1.0")]
