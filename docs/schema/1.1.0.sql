@@ -398,6 +398,165 @@ CREATE INDEX "resources_changed_any" ON "resources" ("tenant_id", "changed_xid")
 --
 CREATE INDEX "resource_properties_changed" ON "resource_properties" ("tenant_id", "changed_xid");
 
+-- costs.0001_initial
+--
+-- Create model CostDay
+--
+CREATE TABLE "cost_timeseries" ("tenant_id" uuid NOT NULL, "service" text NOT NULL, "resource_id" text NULL, "day" date NOT NULL, "amount" numeric NOT NULL, PRIMARY KEY ("tenant_id", "service", "day"));
+CREATE INDEX "cost_timeseries_recent" ON "cost_timeseries" ("tenant_id", "service", "day" DESC);
+
+-- costs.0002_hypertable
+--
+-- Create hypertable costday by day
+--
+-- (no-op)
+
+-- costs.0003_lines
+--
+-- Create model Budget
+--
+CREATE TABLE "cost_budgets" ("id" uuid NOT NULL PRIMARY KEY, "name" text NOT NULL, "scope" text DEFAULT 'tenant' NOT NULL, "scope_key" text DEFAULT '' NOT NULL, "scope_value" text DEFAULT '' NOT NULL, "period" text DEFAULT 'month' NOT NULL, "amount" numeric NOT NULL, "thresholds" integer[] DEFAULT '{80,100}'::int4[]::integer[] NOT NULL, "on_forecast" boolean DEFAULT true NOT NULL, "status" text DEFAULT 'active' NOT NULL, "created_by" text DEFAULT '' NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "updated_at" timestamp with time zone DEFAULT (now()) NOT NULL, "tenant_id" uuid NOT NULL);
+--
+-- Create model BudgetAlert
+--
+CREATE TABLE "cost_budget_alerts" ("id" uuid NOT NULL PRIMARY KEY, "period_start" date NOT NULL, "kind" text DEFAULT 'actual' NOT NULL, "threshold" integer NOT NULL, "amount" numeric NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "budget_id" uuid NOT NULL, "tenant_id" uuid NOT NULL);
+--
+-- Create model CostAnomaly
+--
+CREATE TABLE "cost_anomalies" ("id" uuid NOT NULL PRIMARY KEY, "service" text NOT NULL, "first_day" date NOT NULL, "last_day" date NOT NULL, "direction" text DEFAULT 'up' NOT NULL, "expected" numeric NOT NULL, "actual" numeric NOT NULL, "impact" numeric NOT NULL, "score" numeric DEFAULT 0 NOT NULL, "currency" text DEFAULT '' NOT NULL, "causes" jsonb DEFAULT '[]'::jsonb NOT NULL, "status" text DEFAULT 'open' NOT NULL, "reason" text DEFAULT '' NOT NULL, "decided_by" text DEFAULT '' NOT NULL, "detected_at" timestamp with time zone DEFAULT (now()) NOT NULL, "updated_at" timestamp with time zone DEFAULT (now()) NOT NULL, "tenant_id" uuid NOT NULL);
+--
+-- Create model CostAnomalyEvent
+--
+CREATE TABLE "cost_anomaly_events" ("id" bigserial NOT NULL PRIMARY KEY, "ts" timestamp with time zone DEFAULT (now()) NOT NULL, "actor" text DEFAULT '' NOT NULL, "from_status" text DEFAULT '' NOT NULL, "to_status" text NOT NULL, "note" text DEFAULT '' NOT NULL, "anomaly_id" uuid NOT NULL, "tenant_id" uuid NOT NULL);
+--
+-- Create model CostLine
+--
+CREATE TABLE "cost_lines" ("id" bigserial NOT NULL PRIMARY KEY, "line_key" uuid NOT NULL, "occurrence" integer DEFAULT 1 NOT NULL, "import_run_id" uuid NULL, "resource_id" text NULL, "day" date NOT NULL, "provider" text NOT NULL, "billing_account_id" text NOT NULL, "billing_account_name" text NULL, "sub_account_id" text NULL, "sub_account_name" text NULL, "billing_period_start" date NOT NULL, "billing_period_end" date NULL, "charge_period_start" timestamp with time zone NOT NULL, "charge_period_end" timestamp with time zone NULL, "charge_category" text DEFAULT 'Usage' NOT NULL, "charge_class" text NULL, "charge_description" text NULL, "charge_frequency" text NULL, "service_name" text NOT NULL, "service_category" text NULL, "service_subcategory" text NULL, "service_provider_name" text NULL, "host_provider_name" text NULL, "invoice_issuer_name" text NULL, "invoice_id" text NULL, "resource_native_id" text NULL, "resource_name" text NULL, "resource_type" text NULL, "region_id" text NULL, "region_name" text NULL, "availability_zone" text NULL, "sku_id" text NULL, "sku_meter" text NULL, "sku_price_id" text NULL, "pricing_category" text NULL, "pricing_quantity" numeric NULL, "pricing_unit" text NULL, "list_unit_price" numeric NULL, "contracted_unit_price" numeric NULL, "consumed_quantity" numeric NULL, "consumed_unit" text NULL, "commitment_discount_id" text NULL, "commitment_discount_name" text NULL, "commitment_discount_category" text NULL, "commitment_discount_type" text NULL, "commitment_discount_status" text NULL, "commitment_discount_quantity" numeric NULL, "commitment_discount_unit" text NULL, "capacity_reservation_id" text NULL, "capacity_reservation_status" text NULL, "allocated_resource_id" text NULL, "billed_cost" numeric NOT NULL, "effective_cost" numeric NULL, "list_cost" numeric NULL, "contracted_cost" numeric NULL, "billing_currency" text NOT NULL, "tags" jsonb DEFAULT '{}'::jsonb NOT NULL, "tenant_id" uuid NOT NULL);
+--
+-- Create model CostPeriod
+--
+CREATE TABLE "cost_periods" ("id" uuid NOT NULL PRIMARY KEY, "provider" text NOT NULL, "billing_account_id" text NOT NULL, "billing_period_start" date NOT NULL, "billing_account_name" text DEFAULT '' NOT NULL, "lines" bigint DEFAULT 0 NOT NULL, "totals" jsonb DEFAULT '{}'::jsonb NOT NULL, "last_day" date NULL, "revision" integer DEFAULT 1 NOT NULL, "import_run_id" uuid NULL, "changed_at" timestamp with time zone DEFAULT (now()) NOT NULL, "tenant_id" uuid NOT NULL);
+--
+-- Create model CostRollup
+--
+CREATE TABLE "cost_rollups" ("day" date NOT NULL, "currency" text NOT NULL, "billed" numeric DEFAULT 0 NOT NULL, "effective" numeric DEFAULT 0 NOT NULL, "lines" bigint DEFAULT 0 NOT NULL, "provider" text NOT NULL, "service" text NOT NULL, "account" text DEFAULT '' NOT NULL, "region" text DEFAULT '' NOT NULL, "category" text DEFAULT '' NOT NULL, "tenant_id" uuid NOT NULL, PRIMARY KEY ("tenant_id", "day", "service", "account", "region", "category", "provider", "currency"));
+--
+-- Create model CostSettings
+--
+CREATE TABLE "cost_settings" ("id" uuid NOT NULL PRIMARY KEY, "currency" text DEFAULT '' NOT NULL, "tag_keys" text[] DEFAULT '{}'::text[] NOT NULL, "updated_at" timestamp with time zone DEFAULT (now()) NOT NULL, "tenant_id" uuid NOT NULL);
+--
+-- Create model CostTagRollup
+--
+CREATE TABLE "cost_tag_rollups" ("day" date NOT NULL, "currency" text NOT NULL, "billed" numeric DEFAULT 0 NOT NULL, "effective" numeric DEFAULT 0 NOT NULL, "lines" bigint DEFAULT 0 NOT NULL, "key" text NOT NULL, "value" text DEFAULT '' NOT NULL, "service" text NOT NULL, "account" text DEFAULT '' NOT NULL, "category" text DEFAULT '' NOT NULL, "tenant_id" uuid NOT NULL, PRIMARY KEY ("tenant_id", "key", "day", "value", "service", "account", "category", "currency"));
+--
+-- Create model UnitMetric
+--
+CREATE TABLE "cost_unit_metrics" ("metric" text NOT NULL, "day" date NOT NULL, "quantity" numeric NOT NULL, "tenant_id" uuid NOT NULL, PRIMARY KEY ("tenant_id", "metric", "day"));
+--
+-- Create index cost_timeseries_by_day on F(tenant_id), F(day) on model costday
+--
+CREATE INDEX "cost_timeseries_by_day" ON "cost_timeseries" ("tenant_id", "day");
+--
+-- Create index cost_budgets_by_name on field(s) tenant, name, id of model budget
+--
+CREATE INDEX "cost_budgets_by_name" ON "cost_budgets" ("tenant_id", "name", "id");
+--
+-- Create constraint cost_budgets_scope_check on model budget
+--
+ALTER TABLE "cost_budgets" ADD CONSTRAINT "cost_budgets_scope_check" CHECK ("scope" IN ('tenant', 'service', 'account', 'region', 'provider', 'tag'));
+--
+-- Create constraint cost_budgets_period_check on model budget
+--
+ALTER TABLE "cost_budgets" ADD CONSTRAINT "cost_budgets_period_check" CHECK ("period" IN ('month', 'quarter', 'year'));
+--
+-- Create constraint cost_budgets_status_check on model budget
+--
+ALTER TABLE "cost_budgets" ADD CONSTRAINT "cost_budgets_status_check" CHECK ("status" IN ('active', 'ended'));
+--
+-- Create constraint cost_budgets_amount_check on model budget
+--
+ALTER TABLE "cost_budgets" ADD CONSTRAINT "cost_budgets_amount_check" CHECK ("amount" > 0);
+--
+-- Create constraint cost_budgets_tenant_id_id_key on model budget
+--
+ALTER TABLE "cost_budgets" ADD CONSTRAINT "cost_budgets_tenant_id_id_key" UNIQUE ("tenant_id", "id");
+--
+-- Create constraint cost_budget_alerts_kind_check on model budgetalert
+--
+ALTER TABLE "cost_budget_alerts" ADD CONSTRAINT "cost_budget_alerts_kind_check" CHECK ("kind" IN ('actual', 'forecast'));
+--
+-- Create constraint cost_budget_alerts_once on model budgetalert
+--
+ALTER TABLE "cost_budget_alerts" ADD CONSTRAINT "cost_budget_alerts_once" UNIQUE ("tenant_id", "budget_id", "period_start", "kind", "threshold");
+--
+-- Create constraint cost_budget_alerts_budget_fk on model budgetalert
+--
+ALTER TABLE "cost_budget_alerts" ADD CONSTRAINT "cost_budget_alerts_budget_fk" FOREIGN KEY ("tenant_id", "budget_id") REFERENCES "cost_budgets" ("tenant_id", "id") ON DELETE CASCADE;
+--
+-- Create index cost_anomalies_recent on F(tenant), OrderBy(F(last_day), descending=True), OrderBy(F(id), descending=True) on model costanomaly
+--
+CREATE INDEX "cost_anomalies_recent" ON "cost_anomalies" ("tenant_id", "last_day" DESC, "id" DESC);
+--
+-- Create index cost_anomalies_status on field(s) tenant, status of model costanomaly
+--
+CREATE INDEX "cost_anomalies_status" ON "cost_anomalies" ("tenant_id", "status");
+--
+-- Create constraint cost_anomalies_status_check on model costanomaly
+--
+ALTER TABLE "cost_anomalies" ADD CONSTRAINT "cost_anomalies_status_check" CHECK ("status" IN ('open', 'acknowledged', 'dismissed', 'expected', 'withdrawn'));
+--
+-- Create constraint cost_anomalies_tenant_id_id_key on model costanomaly
+--
+ALTER TABLE "cost_anomalies" ADD CONSTRAINT "cost_anomalies_tenant_id_id_key" UNIQUE ("tenant_id", "id");
+--
+-- Create constraint cost_anomalies_key on model costanomaly
+--
+ALTER TABLE "cost_anomalies" ADD CONSTRAINT "cost_anomalies_key" UNIQUE ("tenant_id", "service", "first_day", "direction");
+--
+-- Create index cost_anomaly_events_of on field(s) tenant, anomaly, id of model costanomalyevent
+--
+CREATE INDEX "cost_anomaly_events_of" ON "cost_anomaly_events" ("tenant_id", "anomaly_id", "id");
+--
+-- Create constraint cost_anomaly_events_anomaly_fk on model costanomalyevent
+--
+ALTER TABLE "cost_anomaly_events" ADD CONSTRAINT "cost_anomaly_events_anomaly_fk" FOREIGN KEY ("tenant_id", "anomaly_id") REFERENCES "cost_anomalies" ("tenant_id", "id") ON DELETE CASCADE;
+--
+-- Create index cost_lines_scope on field(s) tenant, billing_account_id, billing_period_start, provider of model costline
+--
+CREATE INDEX "cost_lines_scope" ON "cost_lines" ("tenant_id", "billing_account_id", "billing_period_start", "provider");
+--
+-- Create index cost_lines_by_day on field(s) tenant, day, id of model costline
+--
+CREATE INDEX "cost_lines_by_day" ON "cost_lines" ("tenant_id", "day", "id");
+--
+-- Create index cost_lines_by_resource on field(s) tenant, resource_native_id, day of model costline
+--
+CREATE INDEX "cost_lines_by_resource" ON "cost_lines" ("tenant_id", "resource_native_id", "day") WHERE "resource_native_id" IS NOT NULL;
+--
+-- Create index cost_periods_recent on F(tenant), OrderBy(F(changed_at), descending=True), F(id) on model costperiod
+--
+CREATE INDEX "cost_periods_recent" ON "cost_periods" ("tenant_id", "changed_at" DESC, "id");
+--
+-- Create constraint cost_periods_key on model costperiod
+--
+ALTER TABLE "cost_periods" ADD CONSTRAINT "cost_periods_key" UNIQUE ("tenant_id", "provider", "billing_account_id", "billing_period_start");
+--
+-- Create constraint cost_settings_tenant_key on model costsettings
+--
+ALTER TABLE "cost_settings" ADD CONSTRAINT "cost_settings_tenant_key" UNIQUE ("tenant_id");
+ALTER TABLE "cost_budgets" ADD CONSTRAINT "cost_budgets_tenant_id_c6fd1b07_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "cost_budget_alerts" ADD CONSTRAINT "cost_budget_alerts_budget_id_3ecd033c_fk_cost_budgets_id" FOREIGN KEY ("budget_id") REFERENCES "cost_budgets" ("id") ON DELETE CASCADE;
+ALTER TABLE "cost_budget_alerts" ADD CONSTRAINT "cost_budget_alerts_tenant_id_d45ab18e_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "cost_anomalies" ADD CONSTRAINT "cost_anomalies_tenant_id_f5f909ef_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "cost_anomaly_events" ADD CONSTRAINT "cost_anomaly_events_anomaly_id_0ce1161f_fk_cost_anomalies_id" FOREIGN KEY ("anomaly_id") REFERENCES "cost_anomalies" ("id") ON DELETE CASCADE;
+ALTER TABLE "cost_anomaly_events" ADD CONSTRAINT "cost_anomaly_events_tenant_id_4613fb87_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "cost_lines" ADD CONSTRAINT "cost_lines_tenant_id_c88aed68_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "cost_periods" ADD CONSTRAINT "cost_periods_tenant_id_af0ac223_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "cost_rollups" ADD CONSTRAINT "cost_rollups_tenant_id_4444a8c2_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "cost_settings" ADD CONSTRAINT "cost_settings_tenant_id_27efe6f0_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "cost_tag_rollups" ADD CONSTRAINT "cost_tag_rollups_tenant_id_b94aa814_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "cost_unit_metrics" ADD CONSTRAINT "cost_unit_metrics_tenant_id_7cc969dd_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+
 -- reports.0001_initial
 --
 -- Create model Report
@@ -699,19 +858,6 @@ ALTER TABLE "scan_runs" ADD COLUMN "policy_id" text NULL;
 -- Add field resource_id to scanrun
 --
 ALTER TABLE "scan_runs" ADD COLUMN "resource_id" text NULL;
-
--- costs.0001_initial
---
--- Create model CostDay
---
-CREATE TABLE "cost_timeseries" ("tenant_id" uuid NOT NULL, "service" text NOT NULL, "resource_id" text NULL, "day" date NOT NULL, "amount" numeric NOT NULL, PRIMARY KEY ("tenant_id", "service", "day"));
-CREATE INDEX "cost_timeseries_recent" ON "cost_timeseries" ("tenant_id", "service", "day" DESC);
-
--- costs.0002_hypertable
---
--- Create hypertable costday by day
---
--- (no-op)
 
 -- core.0003_schema_version
 --

@@ -12,5 +12,6 @@ class Migration(migrations.Migration):
     dependencies = [
         ("core", "0003_schema_version"),
         ("tenancy", "0005_cloud_account_held"),
+        ("costs", "0003_lines"),
     ]
     operations = [SetSchemaVersion("1.1.0")]
