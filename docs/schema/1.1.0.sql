@@ -398,6 +398,50 @@ CREATE INDEX "resources_changed_any" ON "resources" ("tenant_id", "changed_xid")
 --
 CREATE INDEX "resource_properties_changed" ON "resource_properties" ("tenant_id", "changed_xid");
 
+-- catalog.0005_documents_by_type
+--
+-- Add field type to resourceproperties
+--
+ALTER TABLE "resource_properties" ADD COLUMN "type" text DEFAULT '' NOT NULL;
+--
+-- Raw SQL operation
+--
+
+ALTER TABLE resource_properties DISABLE TRIGGER resource_properties_stamp;
+UPDATE resource_properties p SET type = r.type FROM resources r WHERE r.id = p.resource_id AND p.type <> r.type;
+ALTER TABLE resource_properties ENABLE TRIGGER resource_properties_stamp;
+
+--
+-- Raw SQL operation
+--
+
+CREATE FUNCTION resource_properties_take_type() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.type := coalesce((SELECT r.type FROM resources r WHERE r.id = NEW.resource_id), '');
+    RETURN NEW;
+END $$;
+CREATE TRIGGER resource_properties_type BEFORE INSERT ON resource_properties FOR EACH ROW
+    WHEN (NEW.type = '') EXECUTE FUNCTION resource_properties_take_type();
+CREATE FUNCTION resources_give_type() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE resource_properties p SET type = NEW.type WHERE p.resource_id = NEW.id;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER resources_type AFTER UPDATE OF type ON resources FOR EACH ROW
+    WHEN (OLD.type IS DISTINCT FROM NEW.type) EXECUTE FUNCTION resources_give_type();
+
+--
+-- Create index resource_properties_type on field(s) tenant, type of model resourceproperties
+--
+CREATE INDEX "resource_properties_type" ON "resource_properties" ("tenant_id", "type");
+--
+-- Raw SQL operation
+--
+
+DROP INDEX IF EXISTS resources_id_08784ab3_like;
+DROP INDEX IF EXISTS resource_properties_resource_id_6d007402_like;
+
+
 -- costs.0001_initial
 --
 -- Create model CostDay
