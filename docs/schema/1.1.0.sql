@@ -442,6 +442,102 @@ DROP INDEX IF EXISTS resources_id_08784ab3_like;
 DROP INDEX IF EXISTS resource_properties_resource_id_6d007402_like;
 
 
+-- notices.0001_initial
+--
+-- Create model Notice
+--
+CREATE TABLE "notices" ("id" uuid NOT NULL PRIMARY KEY, "code" text NOT NULL, "key" text DEFAULT '' NOT NULL, "title" text NOT NULL, "text" text DEFAULT '' NOT NULL, "path" text DEFAULT '/' NOT NULL, "payload" jsonb DEFAULT '{}'::jsonb NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "tenant_id" uuid NOT NULL);
+--
+-- Create model WebhookEndpoint
+--
+CREATE TABLE "webhook_endpoints" ("id" uuid NOT NULL PRIMARY KEY, "name" text NOT NULL, "url" text NOT NULL, "codes" text[] DEFAULT '{}'::text[] NOT NULL, "is_active" boolean DEFAULT true NOT NULL, "inactive_reason" text DEFAULT '' NOT NULL, "salt" bytea DEFAULT '\x'::bytea NOT NULL, "former_salt" bytea NULL, "former_until" timestamp with time zone NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "created_by" uuid NULL, "tenant_id" uuid NOT NULL);
+--
+-- Create model Delivery
+--
+CREATE TABLE "notice_deliveries" ("id" uuid NOT NULL PRIMARY KEY, "channel" text NOT NULL, "address" text NOT NULL, "status" text DEFAULT 'pending' NOT NULL, "attempts" integer DEFAULT 0 NOT NULL, "not_before" timestamp with time zone DEFAULT (now()) NOT NULL, "error" text DEFAULT '' NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "finished_at" timestamp with time zone NULL, "tenant_id" uuid NOT NULL, "user_id" uuid NULL, "notice_id" uuid NOT NULL, "endpoint_id" uuid NULL);
+--
+-- Create model DeliveryAttempt
+--
+CREATE TABLE "notice_attempts" ("id" bigserial NOT NULL PRIMARY KEY, "number" integer DEFAULT 1 NOT NULL, "delivered" boolean DEFAULT false NOT NULL, "code" text DEFAULT '' NOT NULL, "duration_ms" integer DEFAULT 0 NOT NULL, "error" text DEFAULT '' NOT NULL, "at" timestamp with time zone DEFAULT (now()) NOT NULL, "delivery_id" uuid NOT NULL, "tenant_id" uuid NOT NULL);
+--
+-- Create model Mute
+--
+CREATE TABLE "notice_mutes" ("id" uuid NOT NULL PRIMARY KEY, "family" text NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "tenant_id" uuid NOT NULL, "user_id" uuid NOT NULL, CONSTRAINT "notice_mutes_user_family_key" UNIQUE ("tenant_id", "user_id", "family"));
+--
+-- Create constraint notices_tenant_id_id_key on model notice
+--
+ALTER TABLE "notices" ADD CONSTRAINT "notices_tenant_id_id_key" UNIQUE ("tenant_id", "id");
+--
+-- Create constraint notices_subject_key on model notice
+--
+CREATE UNIQUE INDEX "notices_subject_key" ON "notices" ("tenant_id", "code", "key") WHERE NOT ("key" = '');
+--
+-- Create index webhook_endpoints_recent on F(tenant), OrderBy(F(created_at), descending=True), OrderBy(F(id), descending=True) on model webhookendpoint
+--
+CREATE INDEX "webhook_endpoints_recent" ON "webhook_endpoints" ("tenant_id", "created_at" DESC, "id" DESC);
+--
+-- Create constraint webhook_endpoints_tenant_id_id_key on model webhookendpoint
+--
+ALTER TABLE "webhook_endpoints" ADD CONSTRAINT "webhook_endpoints_tenant_id_id_key" UNIQUE ("tenant_id", "id");
+--
+-- Create constraint webhook_endpoints_created_by_fk on model webhookendpoint
+--
+ALTER TABLE "webhook_endpoints" ADD CONSTRAINT "webhook_endpoints_created_by_fk" FOREIGN KEY ("tenant_id", "created_by") REFERENCES "users" ("tenant_id", "id") ON DELETE NO ACTION;
+--
+-- Create index notice_deliveries_recent on F(tenant), OrderBy(F(created_at), descending=True), OrderBy(F(id), descending=True) on model delivery
+--
+CREATE INDEX "notice_deliveries_recent" ON "notice_deliveries" ("tenant_id", "created_at" DESC, "id" DESC);
+--
+-- Create index notice_deliveries_of_user on F(tenant), F(user), OrderBy(F(created_at), descending=True), OrderBy(F(id), descending=True) on model delivery
+--
+CREATE INDEX "notice_deliveries_of_user" ON "notice_deliveries" ("tenant_id", "user_id", "created_at" DESC, "id" DESC);
+--
+-- Create index notice_deliveries_of_notice on field(s) tenant, notice of model delivery
+--
+CREATE INDEX "notice_deliveries_of_notice" ON "notice_deliveries" ("tenant_id", "notice_id");
+--
+-- Create index notice_deliveries_due on field(s) tenant, not_before of model delivery
+--
+CREATE INDEX "notice_deliveries_due" ON "notice_deliveries" ("tenant_id", "not_before") WHERE "status" = 'pending';
+--
+-- Create constraint notice_deliveries_channel_check on model delivery
+--
+ALTER TABLE "notice_deliveries" ADD CONSTRAINT "notice_deliveries_channel_check" CHECK ("channel" IN ('email', 'webhook'));
+--
+-- Create constraint notice_deliveries_status_check on model delivery
+--
+ALTER TABLE "notice_deliveries" ADD CONSTRAINT "notice_deliveries_status_check" CHECK ("status" IN ('pending', 'delivered', 'failed'));
+--
+-- Create constraint notice_deliveries_tenant_id_id_key on model delivery
+--
+ALTER TABLE "notice_deliveries" ADD CONSTRAINT "notice_deliveries_tenant_id_id_key" UNIQUE ("tenant_id", "id");
+--
+-- Create constraint notice_deliveries_notice_fk on model delivery
+--
+ALTER TABLE "notice_deliveries" ADD CONSTRAINT "notice_deliveries_notice_fk" FOREIGN KEY ("tenant_id", "notice_id") REFERENCES "notices" ("tenant_id", "id") ON DELETE CASCADE;
+--
+-- Create constraint notice_deliveries_user_fk on model delivery
+--
+ALTER TABLE "notice_deliveries" ADD CONSTRAINT "notice_deliveries_user_fk" FOREIGN KEY ("tenant_id", "user_id") REFERENCES "users" ("tenant_id", "id") ON DELETE CASCADE;
+--
+-- Create constraint notice_deliveries_endpoint_fk on model delivery
+--
+ALTER TABLE "notice_deliveries" ADD CONSTRAINT "notice_deliveries_endpoint_fk" FOREIGN KEY ("tenant_id", "endpoint_id") REFERENCES "webhook_endpoints" ("tenant_id", "id") ON DELETE CASCADE;
+ALTER TABLE "notices" ADD CONSTRAINT "notices_tenant_id_e840529e_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "webhook_endpoints" ADD CONSTRAINT "webhook_endpoints_created_by_e93cd314_fk_users_id" FOREIGN KEY ("created_by") REFERENCES "users" ("id") ON DELETE NO ACTION;
+ALTER TABLE "webhook_endpoints" ADD CONSTRAINT "webhook_endpoints_tenant_id_d59f169c_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "notice_deliveries" ADD CONSTRAINT "notice_deliveries_tenant_id_15251627_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "notice_deliveries" ADD CONSTRAINT "notice_deliveries_user_id_05c89f0e_fk_users_id" FOREIGN KEY ("user_id") REFERENCES "users" ("id") ON DELETE CASCADE;
+ALTER TABLE "notice_deliveries" ADD CONSTRAINT "notice_deliveries_notice_id_6096bd88_fk_notices_id" FOREIGN KEY ("notice_id") REFERENCES "notices" ("id") ON DELETE CASCADE;
+ALTER TABLE "notice_deliveries" ADD CONSTRAINT "notice_deliveries_endpoint_id_f3cef423_fk_webhook_endpoints_id" FOREIGN KEY ("endpoint_id") REFERENCES "webhook_endpoints" ("id") ON DELETE CASCADE;
+ALTER TABLE "notice_attempts" ADD CONSTRAINT "notice_attempts_delivery_id_7123d5b4_fk_notice_deliveries_id" FOREIGN KEY ("delivery_id") REFERENCES "notice_deliveries" ("id") ON DELETE CASCADE;
+ALTER TABLE "notice_attempts" ADD CONSTRAINT "notice_attempts_tenant_id_a6d758d6_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "notice_attempts" ADD CONSTRAINT "notice_attempts_delivery_fk" FOREIGN KEY ("tenant_id", "delivery_id") REFERENCES "notice_deliveries" ("tenant_id", "id") ON DELETE CASCADE;
+CREATE INDEX "notice_attempts_of_delivery" ON "notice_attempts" ("tenant_id", "delivery_id", "id");
+ALTER TABLE "notice_mutes" ADD CONSTRAINT "notice_mutes_tenant_id_1aee2d3b_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "notice_mutes" ADD CONSTRAINT "notice_mutes_user_id_6d1c450f_fk_users_id" FOREIGN KEY ("user_id") REFERENCES "users" ("id") ON DELETE CASCADE;
+ALTER TABLE "notice_mutes" ADD CONSTRAINT "notice_mutes_user_fk" FOREIGN KEY ("tenant_id", "user_id") REFERENCES "users" ("tenant_id", "id") ON DELETE CASCADE;
+
 -- costs.0001_initial
 --
 -- Create model CostDay

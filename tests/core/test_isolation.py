@@ -73,6 +73,17 @@ ROWS: dict[str, dict[str, Any]] = {
     "actions": {"id": "uuid:action", "type": "t", "status": "queued", "requested_by": "uuid:user"},
     "action_events": {"action_id": "uuid:action", "message": "m"},
     "cost_timeseries": {"service": "s", "day": "today", "amount": 1},
+    "notices": {"id": "uuid:notice", "code": "jobs.failed", "title": "t"},
+    "webhook_endpoints": {"id": "uuid:endpoint", "name": "n", "url": "https://example.org/"},
+    "notice_deliveries": {
+        "id": "uuid:delivery",
+        "notice_id": "uuid:notice",
+        "channel": "email",
+        "user_id": "uuid:user",
+        "address": "a@example.org",
+    },
+    "notice_attempts": {"delivery_id": "uuid:delivery"},
+    "notice_mutes": {"id": "uuid:mute", "user_id": "uuid:user", "family": "jobs"},
     "cost_lines": {
         "line_key": "uuid:line",
         "day": "today",
@@ -259,6 +270,8 @@ def test_a_row_can_not_move_to_another_tenant(as_a: Any, estates: Any, table: st
             "created_by",
             "requested_by",
             "credential_id",
+            "notice_id",
+            "delivery_id",
             "anomaly_id",
             "budget_id",
         )

@@ -12,6 +12,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("core", "0003_schema_version"),
         ("tenancy", "0005_cloud_account_held"),
+        ("notices", "0001_initial"),
         ("catalog", "0005_documents_by_type"),
         ("costs", "0003_lines"),
     ]
