@@ -131,8 +131,6 @@ ROWS: dict[str, dict[str, Any]] = {
 }
 # Written by triggers of `violations`, `exceptions` and `policies`.
 BY_TRIGGER = {"violation_events", "violation_counters", "posture_days", "exception_events", "policy_states"}
-# Written by triggers of `violations`.
-BY_TRIGGER = {"violation_events", "violation_counters"}
 # Written by the owner role alone.
 BY_OWNER = {"cloud_credentials"}
 NAMESPACE = uuid.UUID("6f1c9a0e-3f57-4a39-9a38-1d2f0c8b7a55")
