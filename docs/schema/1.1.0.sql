@@ -398,6 +398,224 @@ CREATE INDEX "resources_changed_any" ON "resources" ("tenant_id", "changed_xid")
 --
 CREATE INDEX "resource_properties_changed" ON "resource_properties" ("tenant_id", "changed_xid");
 
+-- catalog.0005_documents_by_type
+--
+-- Add field type to resourceproperties
+--
+ALTER TABLE "resource_properties" ADD COLUMN "type" text DEFAULT '' NOT NULL;
+--
+-- Raw SQL operation
+--
+
+ALTER TABLE resource_properties DISABLE TRIGGER resource_properties_stamp;
+UPDATE resource_properties p SET type = r.type FROM resources r WHERE r.id = p.resource_id AND p.type <> r.type;
+ALTER TABLE resource_properties ENABLE TRIGGER resource_properties_stamp;
+
+--
+-- Raw SQL operation
+--
+
+CREATE FUNCTION resource_properties_take_type() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.type := coalesce((SELECT r.type FROM resources r WHERE r.id = NEW.resource_id), '');
+    RETURN NEW;
+END $$;
+CREATE TRIGGER resource_properties_type BEFORE INSERT ON resource_properties FOR EACH ROW
+    WHEN (NEW.type = '') EXECUTE FUNCTION resource_properties_take_type();
+CREATE FUNCTION resources_give_type() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE resource_properties p SET type = NEW.type WHERE p.resource_id = NEW.id;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER resources_type AFTER UPDATE OF type ON resources FOR EACH ROW
+    WHEN (OLD.type IS DISTINCT FROM NEW.type) EXECUTE FUNCTION resources_give_type();
+
+--
+-- Create index resource_properties_type on field(s) tenant, type of model resourceproperties
+--
+CREATE INDEX "resource_properties_type" ON "resource_properties" ("tenant_id", "type");
+--
+-- Raw SQL operation
+--
+
+DROP INDEX IF EXISTS resources_id_08784ab3_like;
+DROP INDEX IF EXISTS resource_properties_resource_id_6d007402_like;
+
+
+-- tenancy.0004_cloud_accounts
+--
+-- Create model CloudCredential
+--
+CREATE TABLE "cloud_credentials" ("id" uuid NOT NULL PRIMARY KEY, "provider" text NOT NULL, "kind" text NOT NULL, "pattern" text NOT NULL, "endpoint_url" text DEFAULT '' NOT NULL, "source" text DEFAULT '' NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "revoked_at" timestamp with time zone NULL, "tenant_id" uuid NOT NULL);
+--
+-- Create model CloudAccount
+--
+CREATE TABLE "cloud_accounts" ("id" uuid NOT NULL PRIMARY KEY, "provider" text NOT NULL, "account" text NOT NULL, "name" text DEFAULT '' NOT NULL, "status" text DEFAULT 'unproven' NOT NULL, "reference" text NOT NULL, "external_id" text NOT NULL, "regions" text[] DEFAULT '{}'::text[] NOT NULL, "discover_every_minutes" integer NULL, "proven_at" timestamp with time zone NULL, "tested_at" timestamp with time zone NULL, "discovered_at" timestamp with time zone NULL, "discovery_due_at" timestamp with time zone NULL, "discovery_job_id" uuid NULL, "last_result" jsonb DEFAULT '{}'::jsonb NOT NULL, "problem" text DEFAULT '' NOT NULL, "problem_code" text DEFAULT '' NOT NULL, "created_by" text DEFAULT '' NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "updated_at" timestamp with time zone DEFAULT (now()) NOT NULL, "tenant_id" uuid NOT NULL, "credential_id" uuid NOT NULL);
+--
+-- Create constraint cloud_credentials_reference_key on model cloudcredential
+--
+ALTER TABLE "cloud_credentials" ADD CONSTRAINT "cloud_credentials_reference_key" UNIQUE ("tenant_id", "provider", "kind", "pattern");
+--
+-- Create constraint cloud_credentials_tenant_id_id_key on model cloudcredential
+--
+ALTER TABLE "cloud_credentials" ADD CONSTRAINT "cloud_credentials_tenant_id_id_key" UNIQUE ("tenant_id", "id");
+--
+-- Create constraint cloud_credentials_provider_check on model cloudcredential
+--
+ALTER TABLE "cloud_credentials" ADD CONSTRAINT "cloud_credentials_provider_check" CHECK ("provider" IN ('azure', 'aws', 'gcp', 'ibm'));
+--
+-- Create constraint cloud_credentials_kind_check on model cloudcredential
+--
+ALTER TABLE "cloud_credentials" ADD CONSTRAINT "cloud_credentials_kind_check" CHECK ("kind" IN ('environment', 'file', 'assume_role', 'workload_identity'));
+--
+-- Create index cloud_accounts_by_account on F(tenant), F(provider), F(account), F(id) on model cloudaccount
+--
+CREATE INDEX "cloud_accounts_by_account" ON "cloud_accounts" ("tenant_id", "provider", "account", "id");
+--
+-- Create index cloud_accounts_due on field(s) tenant, discovery_due_at of model cloudaccount
+--
+CREATE INDEX "cloud_accounts_due" ON "cloud_accounts" ("tenant_id", "discovery_due_at") WHERE "status" = 'connected';
+--
+-- Create constraint cloud_accounts_account_key on model cloudaccount
+--
+ALTER TABLE "cloud_accounts" ADD CONSTRAINT "cloud_accounts_account_key" UNIQUE ("tenant_id", "provider", "account");
+--
+-- Create constraint cloud_accounts_live_key on model cloudaccount
+--
+CREATE UNIQUE INDEX "cloud_accounts_live_key" ON "cloud_accounts" ("provider", "account") WHERE "status" = 'connected';
+--
+-- Create constraint cloud_accounts_tenant_id_id_key on model cloudaccount
+--
+ALTER TABLE "cloud_accounts" ADD CONSTRAINT "cloud_accounts_tenant_id_id_key" UNIQUE ("tenant_id", "id");
+--
+-- Create constraint cloud_accounts_credential_fk on model cloudaccount
+--
+ALTER TABLE "cloud_accounts" ADD CONSTRAINT "cloud_accounts_credential_fk" FOREIGN KEY ("tenant_id", "credential_id") REFERENCES "cloud_credentials" ("tenant_id", "id") ON DELETE NO ACTION;
+--
+-- Create constraint cloud_accounts_provider_check on model cloudaccount
+--
+ALTER TABLE "cloud_accounts" ADD CONSTRAINT "cloud_accounts_provider_check" CHECK ("provider" IN ('azure', 'aws', 'gcp', 'ibm'));
+--
+-- Create constraint cloud_accounts_status_check on model cloudaccount
+--
+ALTER TABLE "cloud_accounts" ADD CONSTRAINT "cloud_accounts_status_check" CHECK ("status" IN ('unproven', 'connected', 'disconnected'));
+ALTER TABLE "cloud_credentials" ADD CONSTRAINT "cloud_credentials_tenant_id_2672d01d_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "cloud_accounts" ADD CONSTRAINT "cloud_accounts_tenant_id_647d3acd_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "cloud_accounts" ADD CONSTRAINT "cloud_accounts_credential_id_f3f4376b_fk_cloud_credentials_id" FOREIGN KEY ("credential_id") REFERENCES "cloud_credentials" ("id") ON DELETE NO ACTION;
+
+-- tenancy.0005_cloud_account_held
+--
+-- Raw SQL operation
+--
+
+CREATE FUNCTION cloud_account_is_held(asked_provider text, asked_account text) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT
+BEGIN ATOMIC
+    SELECT EXISTS (
+        SELECT FROM cloud_accounts a
+        WHERE a.provider = asked_provider AND a.account = asked_account AND a.status = 'connected'
+          AND a.tenant_id IS DISTINCT FROM NULLIF(current_setting('rls.tenant_id', true), '')::uuid
+    );
+END;
+REVOKE EXECUTE ON FUNCTION cloud_account_is_held(text, text) FROM PUBLIC;
+
+
+-- notices.0001_initial
+--
+-- Create model Notice
+--
+CREATE TABLE "notices" ("id" uuid NOT NULL PRIMARY KEY, "code" text NOT NULL, "key" text DEFAULT '' NOT NULL, "title" text NOT NULL, "text" text DEFAULT '' NOT NULL, "path" text DEFAULT '/' NOT NULL, "payload" jsonb DEFAULT '{}'::jsonb NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "tenant_id" uuid NOT NULL);
+--
+-- Create model WebhookEndpoint
+--
+CREATE TABLE "webhook_endpoints" ("id" uuid NOT NULL PRIMARY KEY, "name" text NOT NULL, "url" text NOT NULL, "codes" text[] DEFAULT '{}'::text[] NOT NULL, "is_active" boolean DEFAULT true NOT NULL, "inactive_reason" text DEFAULT '' NOT NULL, "salt" bytea DEFAULT '\x'::bytea NOT NULL, "former_salt" bytea NULL, "former_until" timestamp with time zone NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "created_by" uuid NULL, "tenant_id" uuid NOT NULL);
+--
+-- Create model Delivery
+--
+CREATE TABLE "notice_deliveries" ("id" uuid NOT NULL PRIMARY KEY, "channel" text NOT NULL, "address" text NOT NULL, "status" text DEFAULT 'pending' NOT NULL, "attempts" integer DEFAULT 0 NOT NULL, "not_before" timestamp with time zone DEFAULT (now()) NOT NULL, "error" text DEFAULT '' NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "finished_at" timestamp with time zone NULL, "tenant_id" uuid NOT NULL, "user_id" uuid NULL, "notice_id" uuid NOT NULL, "endpoint_id" uuid NULL);
+--
+-- Create model DeliveryAttempt
+--
+CREATE TABLE "notice_attempts" ("id" bigserial NOT NULL PRIMARY KEY, "number" integer DEFAULT 1 NOT NULL, "delivered" boolean DEFAULT false NOT NULL, "code" text DEFAULT '' NOT NULL, "duration_ms" integer DEFAULT 0 NOT NULL, "error" text DEFAULT '' NOT NULL, "at" timestamp with time zone DEFAULT (now()) NOT NULL, "delivery_id" uuid NOT NULL, "tenant_id" uuid NOT NULL);
+--
+-- Create model Mute
+--
+CREATE TABLE "notice_mutes" ("id" uuid NOT NULL PRIMARY KEY, "family" text NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "tenant_id" uuid NOT NULL, "user_id" uuid NOT NULL, CONSTRAINT "notice_mutes_user_family_key" UNIQUE ("tenant_id", "user_id", "family"));
+--
+-- Create constraint notices_tenant_id_id_key on model notice
+--
+ALTER TABLE "notices" ADD CONSTRAINT "notices_tenant_id_id_key" UNIQUE ("tenant_id", "id");
+--
+-- Create constraint notices_subject_key on model notice
+--
+CREATE UNIQUE INDEX "notices_subject_key" ON "notices" ("tenant_id", "code", "key") WHERE NOT ("key" = '');
+--
+-- Create index webhook_endpoints_recent on F(tenant), OrderBy(F(created_at), descending=True), OrderBy(F(id), descending=True) on model webhookendpoint
+--
+CREATE INDEX "webhook_endpoints_recent" ON "webhook_endpoints" ("tenant_id", "created_at" DESC, "id" DESC);
+--
+-- Create constraint webhook_endpoints_tenant_id_id_key on model webhookendpoint
+--
+ALTER TABLE "webhook_endpoints" ADD CONSTRAINT "webhook_endpoints_tenant_id_id_key" UNIQUE ("tenant_id", "id");
+--
+-- Create constraint webhook_endpoints_created_by_fk on model webhookendpoint
+--
+ALTER TABLE "webhook_endpoints" ADD CONSTRAINT "webhook_endpoints_created_by_fk" FOREIGN KEY ("tenant_id", "created_by") REFERENCES "users" ("tenant_id", "id") ON DELETE NO ACTION;
+--
+-- Create index notice_deliveries_recent on F(tenant), OrderBy(F(created_at), descending=True), OrderBy(F(id), descending=True) on model delivery
+--
+CREATE INDEX "notice_deliveries_recent" ON "notice_deliveries" ("tenant_id", "created_at" DESC, "id" DESC);
+--
+-- Create index notice_deliveries_of_user on F(tenant), F(user), OrderBy(F(created_at), descending=True), OrderBy(F(id), descending=True) on model delivery
+--
+CREATE INDEX "notice_deliveries_of_user" ON "notice_deliveries" ("tenant_id", "user_id", "created_at" DESC, "id" DESC);
+--
+-- Create index notice_deliveries_of_notice on field(s) tenant, notice of model delivery
+--
+CREATE INDEX "notice_deliveries_of_notice" ON "notice_deliveries" ("tenant_id", "notice_id");
+--
+-- Create index notice_deliveries_due on field(s) tenant, not_before of model delivery
+--
+CREATE INDEX "notice_deliveries_due" ON "notice_deliveries" ("tenant_id", "not_before") WHERE "status" = 'pending';
+--
+-- Create constraint notice_deliveries_channel_check on model delivery
+--
+ALTER TABLE "notice_deliveries" ADD CONSTRAINT "notice_deliveries_channel_check" CHECK ("channel" IN ('email', 'webhook'));
+--
+-- Create constraint notice_deliveries_status_check on model delivery
+--
+ALTER TABLE "notice_deliveries" ADD CONSTRAINT "notice_deliveries_status_check" CHECK ("status" IN ('pending', 'delivered', 'failed'));
+--
+-- Create constraint notice_deliveries_tenant_id_id_key on model delivery
+--
+ALTER TABLE "notice_deliveries" ADD CONSTRAINT "notice_deliveries_tenant_id_id_key" UNIQUE ("tenant_id", "id");
+--
+-- Create constraint notice_deliveries_notice_fk on model delivery
+--
+ALTER TABLE "notice_deliveries" ADD CONSTRAINT "notice_deliveries_notice_fk" FOREIGN KEY ("tenant_id", "notice_id") REFERENCES "notices" ("tenant_id", "id") ON DELETE CASCADE;
+--
+-- Create constraint notice_deliveries_user_fk on model delivery
+--
+ALTER TABLE "notice_deliveries" ADD CONSTRAINT "notice_deliveries_user_fk" FOREIGN KEY ("tenant_id", "user_id") REFERENCES "users" ("tenant_id", "id") ON DELETE CASCADE;
+--
+-- Create constraint notice_deliveries_endpoint_fk on model delivery
+--
+ALTER TABLE "notice_deliveries" ADD CONSTRAINT "notice_deliveries_endpoint_fk" FOREIGN KEY ("tenant_id", "endpoint_id") REFERENCES "webhook_endpoints" ("tenant_id", "id") ON DELETE CASCADE;
+ALTER TABLE "notices" ADD CONSTRAINT "notices_tenant_id_e840529e_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "webhook_endpoints" ADD CONSTRAINT "webhook_endpoints_created_by_e93cd314_fk_users_id" FOREIGN KEY ("created_by") REFERENCES "users" ("id") ON DELETE NO ACTION;
+ALTER TABLE "webhook_endpoints" ADD CONSTRAINT "webhook_endpoints_tenant_id_d59f169c_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "notice_deliveries" ADD CONSTRAINT "notice_deliveries_tenant_id_15251627_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "notice_deliveries" ADD CONSTRAINT "notice_deliveries_user_id_05c89f0e_fk_users_id" FOREIGN KEY ("user_id") REFERENCES "users" ("id") ON DELETE CASCADE;
+ALTER TABLE "notice_deliveries" ADD CONSTRAINT "notice_deliveries_notice_id_6096bd88_fk_notices_id" FOREIGN KEY ("notice_id") REFERENCES "notices" ("id") ON DELETE CASCADE;
+ALTER TABLE "notice_deliveries" ADD CONSTRAINT "notice_deliveries_endpoint_id_f3cef423_fk_webhook_endpoints_id" FOREIGN KEY ("endpoint_id") REFERENCES "webhook_endpoints" ("id") ON DELETE CASCADE;
+ALTER TABLE "notice_attempts" ADD CONSTRAINT "notice_attempts_delivery_id_7123d5b4_fk_notice_deliveries_id" FOREIGN KEY ("delivery_id") REFERENCES "notice_deliveries" ("id") ON DELETE CASCADE;
+ALTER TABLE "notice_attempts" ADD CONSTRAINT "notice_attempts_tenant_id_a6d758d6_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "notice_attempts" ADD CONSTRAINT "notice_attempts_delivery_fk" FOREIGN KEY ("tenant_id", "delivery_id") REFERENCES "notice_deliveries" ("tenant_id", "id") ON DELETE CASCADE;
+CREATE INDEX "notice_attempts_of_delivery" ON "notice_attempts" ("tenant_id", "delivery_id", "id");
+ALTER TABLE "notice_mutes" ADD CONSTRAINT "notice_mutes_tenant_id_1aee2d3b_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "notice_mutes" ADD CONSTRAINT "notice_mutes_user_id_6d1c450f_fk_users_id" FOREIGN KEY ("user_id") REFERENCES "users" ("id") ON DELETE CASCADE;
+ALTER TABLE "notice_mutes" ADD CONSTRAINT "notice_mutes_user_fk" FOREIGN KEY ("tenant_id", "user_id") REFERENCES "users" ("tenant_id", "id") ON DELETE CASCADE;
+
 -- costs.0001_initial
 --
 -- Create model CostDay

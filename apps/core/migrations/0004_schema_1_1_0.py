@@ -11,6 +11,9 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ("core", "0003_schema_version"),
+        ("tenancy", "0005_cloud_account_held"),
+        ("notices", "0001_initial"),
+        ("catalog", "0005_documents_by_type"),
         ("costs", "0003_lines"),
     ]
     operations = [SetSchemaVersion("1.1.0")]
