@@ -38,8 +38,15 @@ def _open_ibm(access: AccountAccess) -> Cloud:
     return open_ibm(access)
 
 
+def _open_aws(access: AccountAccess) -> Cloud:
+    from .aws.cloud import AwsCloud
+
+    return AwsCloud(access)
+
+
 # provider → opens an account. SDKs are imported inside, so a missing one hurts nobody who does not use it.
 _OPENERS: dict[str, Callable[[AccountAccess], Cloud]] = {
+    "aws": _open_aws,
     "azure": _open_azure,
     "gcp": _open_gcp,
     "ibm": _open_ibm,
