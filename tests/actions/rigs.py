@@ -18,26 +18,26 @@ NOBODY = CredentialReference("environment", {"prefix": "NOBODY"})
 ACCOUNTS = {"azure": azure.SUBSCRIPTION, "gcp": gcp.PROJECT, "ibm": ibm.ACCOUNT}
 FAKES: dict[str, Callable[[], Fake]] = {"azure": azure.FakeAzure, "gcp": gcp.FakeGcp, "ibm": ibm.FakeIbm}
 TAGS = {"tags": {"env": "prod", "owner": "ada"}}
-NAMES = {"names": ["env", "nothing"]}
+KEYS = {"keys": ["env", "nothing"]}
 HAD = {"env": "dev", "team": "web"}
 
 
 def _azure(kind: str, fake: azure.FakeAzure) -> tuple[str, str, dict[str, Any]]:
     machine, account = "microsoft.compute/virtualmachines", "microsoft.storage/storageaccounts"
-    if kind == "azure.tags.set":
+    if kind == "azure.tag":
         return machine, fake.add_machine("web1", tags=dict(HAD)), TAGS
-    if kind == "azure.tags.remove":
-        return account, fake.add_storage("web1", tags=dict(HAD)), NAMES
+    if kind == "azure.untag":
+        return account, fake.add_storage("web1", tags=dict(HAD)), KEYS
     if kind.startswith("azure.compute."):
         return machine, fake.add_machine("web1", "deallocated" if "start" in kind else "running"), {}
     return account, fake.add_storage("web1"), {}
 
 
 def _gcp(kind: str, fake: gcp.FakeGcp) -> tuple[str, str, dict[str, Any]]:
-    if kind == "gcp.labels.set":
+    if kind == "gcp.label":
         return "compute.googleapis.com/instance", fake.add_machine("web1", labels=dict(HAD)), TAGS
-    if kind == "gcp.labels.remove":
-        return "storage.googleapis.com/bucket", fake.add_bucket("web1", labels=dict(HAD)), NAMES
+    if kind == "gcp.unlabel":
+        return "storage.googleapis.com/bucket", fake.add_bucket("web1", labels=dict(HAD)), KEYS
     if kind.startswith("gcp.compute."):
         power = "TERMINATED" if "start" in kind else "RUNNING"
         return "compute.googleapis.com/instance", fake.add_machine("web1", power), {}
@@ -46,10 +46,10 @@ def _gcp(kind: str, fake: gcp.FakeGcp) -> tuple[str, str, dict[str, Any]]:
 
 
 def _ibm(kind: str, fake: ibm.FakeIbm) -> tuple[str, str, dict[str, Any]]:
-    if kind == "ibm.tags.set":
+    if kind == "ibm.tag":
         return "ibm.is-instance", fake.add_machine("web1", tags=HAD), TAGS
-    if kind == "ibm.tags.remove":
-        return "ibm.cloud-object-storage-bucket", fake.add_bucket("web1", tags=HAD), NAMES
+    if kind == "ibm.untag":
+        return "ibm.cloud-object-storage-bucket", fake.add_bucket("web1", tags=HAD), KEYS
     if kind.startswith("ibm.vpc."):
         return "ibm.is-instance", fake.add_machine("web1", "stopped" if "start" in kind else "running"), {}
     crn = fake.add_bucket("web1", blocked=False)

@@ -119,9 +119,9 @@ def test_bindings_of_others_and_conditions_stay(google: FakeGcp, cloud: GcpCloud
     )
     google._etag(google.policies["site"])
     storage.remove_public(cloud, bucket)
-    held = google.policies["site"]["bindings"]
-    assert {"user:ada@northwind.example"} == set(held[1]["members"])
-    assert held[2]["condition"] == condition
+    held = {binding["role"]: binding for binding in google.policies["site"]["bindings"]}
+    assert held["roles/storage.objectViewer"]["members"] == ["user:ada@northwind.example"]
+    assert held["roles/storage.objectAdmin"]["condition"] == condition
 
 
 def test_the_same_key_is_the_same_request_to_google(google: FakeGcp, cloud: GcpCloud) -> None:

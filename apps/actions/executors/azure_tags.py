@@ -28,7 +28,7 @@ class _Calls:
 
 SET = TagExecutor(
     Kind(
-        type="azure.tags.set",
+        type="azure.tag",
         title="Set tags",
         provider="azure",
         resource_types=TAGGED_TYPES,
@@ -42,7 +42,7 @@ SET = TagExecutor(
 )
 REMOVE = TagExecutor(
     Kind(
-        type="azure.tags.remove",
+        type="azure.untag",
         title="Remove tags",
         provider="azure",
         resource_types=TAGGED_TYPES,

@@ -44,7 +44,7 @@ class _Calls:
 
 SET = TagExecutor(
     Kind(
-        type="gcp.labels.set",
+        type="gcp.label",
         title="Set labels",
         provider="gcp",
         resource_types=TYPES,
@@ -58,7 +58,7 @@ SET = TagExecutor(
 )
 REMOVE = TagExecutor(
     Kind(
-        type="gcp.labels.remove",
+        type="gcp.unlabel",
         title="Remove labels",
         provider="gcp",
         resource_types=TYPES,

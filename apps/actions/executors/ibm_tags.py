@@ -37,7 +37,7 @@ class _Calls:
 
 SET = TagExecutor(
     Kind(
-        type="ibm.tags.set",
+        type="ibm.tag",
         title="Set tags",
         provider="ibm",
         resource_types=TAGGED_TYPES,
@@ -51,7 +51,7 @@ SET = TagExecutor(
 )
 REMOVE = TagExecutor(
     Kind(
-        type="ibm.tags.remove",
+        type="ibm.untag",
         title="Remove tags",
         provider="ibm",
         resource_types=TAGGED_TYPES,

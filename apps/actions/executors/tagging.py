@@ -1,7 +1,7 @@
 """Tags (Azure, IBM) and labels (Google): one way of planning for all, the calls are each cloud's own.
 
-A state has a key for each tag that is asked for, `tags.<name>`, whose value is the tag's, None where it is not
-there. Other tags are nobody's business here: they may change meanwhile.
+A state has a key for each tag that is asked for, whose value is the tag's, None where it is not there. Other
+tags are nobody's business here: they may change meanwhile.
 """
 
 from __future__ import annotations
@@ -13,9 +13,7 @@ from typing import Any, Protocol
 from apps.connectors.calls import Made
 from apps.connectors.clouds import Cloud
 
-from .base import Call, Change, Kind, Receipt, State, Target, Verdict, compare
-
-_PREFIX = "tags."
+from .base import Call, CannotPlan, Change, Kind, Receipt, State, Target, Verdict, compare
 
 
 class TagCalls(Protocol):
@@ -61,9 +59,9 @@ def set_params(words: TagWords) -> dict[str, Any]:
 
 
 def remove_params(words: TagWords) -> dict[str, Any]:
-    """JSON Schema: `names`, a list of texts."""
+    """JSON Schema: `keys`, a list of texts."""
     item = {"type": "string", "minLength": 1, "maxLength": words.longest_name}
-    names = {
+    keys = {
         "type": "array",
         "title": f"The {words.one}s to remove",
         "minItems": 1,
@@ -71,7 +69,7 @@ def remove_params(words: TagWords) -> dict[str, Any]:
         "uniqueItems": True,
         "items": item,
     }
-    return _object({"names": names})
+    return _object({"keys": keys})
 
 
 def _object(properties: dict[str, Any]) -> dict[str, Any]:
@@ -85,7 +83,7 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class TagExecutor:
-    """Sets tags where the parameters have `tags`, removes them where they have `names`."""
+    """Sets tags where the parameters have `tags`, removes them where they have `keys`."""
 
     kind: Kind
     calls: TagCalls
@@ -95,30 +93,36 @@ class TagExecutor:
         found = self.calls.read(cloud, target)
         if not self.words.case_matters:
             found = {name.lower(): value for name, value in found.items()}
-        names = params["tags"] if "tags" in params else params["names"]
-        return {f"{_PREFIX}{name}": found.get(self._known_as(name)) for name in sorted(names)}
+        names = params["tags"] if "tags" in params else params["keys"]
+        return {name: found.get(self._known_as(name)) for name in sorted(names)}
 
     def _known_as(self, name: str) -> str:
         return name if self.words.case_matters else name.lower()
 
     def plan(self, target: Target, state: State, params: Mapping[str, Any]) -> Change:
+        if len({self._known_as(name) for name in state}) < len(state):
+            raise CannotPlan(f"Two of these {self.words.one}s differ in case only, and are one to the cloud.")
         wanted: Mapping[str, str] = params.get("tags", {})
-        after = {key: wanted.get(key.removeprefix(_PREFIX)) for key in state}
+        after = {key: wanted.get(key) for key in state}
         return Change(
             before=dict(state),
             after=after,
             summary=self._summary(target, state, after),
             undo=f"The {self.words.one}s get the values back that they had; those that were not there are removed.",
-            disruption=(
-                f"None by itself; what goes by these {self.words.one}s (cost reports, schedules, policies) follows."
-            ),
+            disruption=self._disruption(state, after),
         )
 
+    def _disruption(self, before: State, after: State) -> str:
+        if all(before[name] is None or before[name] == after[name] for name in before):
+            return ""
+        return f"What goes by these {self.words.one}s (cost reports, schedules, access, policies) changes with them."
+
     def _summary(self, target: Target, before: State, after: State) -> str:
-        changed = [key for key in after if before[key] != after[key]]
         said = []
-        for key in changed:
-            name, old, new = key.removeprefix(_PREFIX), before[key], after[key]
+        for name, new in after.items():
+            old = before[name]
+            if new == old:
+                continue
             if new is None:
                 said.append(f"remove {name} (was {old!r})")
             else:
@@ -149,10 +153,9 @@ class TagExecutor:
 
     def _bring(self, cloud: Cloud, target: Target, old: State, new: State, key: str) -> Receipt:
         """Setting what is set and removing what is gone change nothing, so this is safe to repeat."""
-        changed = {name.removeprefix(_PREFIX): name for name in new if old[name] != new[name]}
-        put = {name: new[state] for name, state in changed.items() if new[state] is not None}
-        drop = {name: old[state] for name, state in changed.items() if new[state] is None}
-        if not changed:
+        put = {name: value for name, value in new.items() if value is not None and value != old[name]}
+        drop = {name: old[name] for name, value in new.items() if value is None and old[name] is not None}
+        if not (put or drop):
             return Receipt()
         return Receipt(calls_of(self.calls.change(cloud, target, put, drop, key)))
 
