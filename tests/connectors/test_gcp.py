@@ -145,12 +145,21 @@ def test_a_403_about_rates_is_throttling(google: FakeGcp, cloud: GcpCloud) -> No
     [
         "//compute.googleapis.com/projects/somebody-else/zones/a-b-c/instances/x",
         "//compute.googleapis.com/projects/webshop-prod/zones/a-b-c/routers/x",
+        "//compute.googleapis.com/projects/webshop-prod/zones/a-b-c/instances/x?y=z",
+        "//compute.googleapis.com/projects/webshop-prod/zones/../instances/x",
         "x",
     ],
 )
 def test_names_of_other_projects_and_things_are_refused(cloud: GcpCloud, name: str) -> None:
     with pytest.raises(CloudInvalid):
         compute.read_instance(cloud, name)
+
+
+@pytest.mark.parametrize("name", ["", "a?b=c", "a/..", "UPPER", "-a"])
+def test_what_is_no_buckets_name_reaches_no_url(google: FakeGcp, cloud: GcpCloud, name: str) -> None:
+    with pytest.raises(CloudInvalid):
+        storage.read_access(cloud, f"//storage.googleapis.com/{name}")
+    assert google.calls == []
 
 
 def test_credentials_are_read_where_the_reference_points(

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from .cloud import GcpCloud
 
 T = TypeVar("T")
+# Names come from files too: what goes into a URL is held to what Google allows in a name.
+_WORD = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
 _NAME = re.compile(
-    r"(?:^|/)projects/(?P<project>[^/]+)/(?:zones/(?P<zone>[^/]+)|regions/(?P<region>[^/]+)|global)"
-    r"/(?P<collection>instances|disks|snapshots|images)/(?P<name>[^/]+)$"
+    rf"(?:^|/)projects/(?P<project>[a-z0-9.:-]+)/(?:zones/(?P<zone>{_WORD})|regions/(?P<region>{_WORD})|global)"
+    rf"/(?P<collection>instances|disks|snapshots|images)/(?P<name>{_WORD})$"
 )
 _SINGULAR = {"instances": "instance", "disks": "disk"}
 _CLIENTS = {"instances": "instances", "disks": "disks", "snapshots": "snapshots", "images": "images"}

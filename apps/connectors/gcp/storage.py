@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +16,13 @@ if TYPE_CHECKING:
 
 PUBLIC = ("allUsers", "allAuthenticatedUsers")
 Binding = dict[str, Any]
+_BUCKET = re.compile(r"^[a-z0-9](?:[a-z0-9._-]{1,220})[a-z0-9]$")
 
 
 def bucket_of(native_id: str) -> str:
     """The bucket's name in an asset's name, a self link or itself. Raises CloudInvalid."""
     name = native_id.rsplit("/", 1)[-1]
-    if not name:
+    if not _BUCKET.match(name):
         raise CloudInvalid(f"{native_id[:200]!r} is not the name of a bucket.")
     return name
 

@@ -37,7 +37,7 @@ def crn_of(cloud: IbmCloud, native_id: str) -> Crn:
     parts = native_id.split(":", 9)
     if len(parts) != 10 or parts[0] != "crn":
         raise CloudInvalid(f"{native_id[:200]!r} is not a CRN.")
-    if parts[6].startswith("a/") and parts[6] != f"a/{cloud.access.account}":
+    if parts[6] != f"a/{cloud.access.account}":
         raise CloudInvalid(f"{native_id[:200]!r} is not of account {cloud.access.account}.")
     return Crn(parts[4], parts[5], parts[7], parts[8], parts[9])
 
