@@ -16,6 +16,7 @@ from . import (
     ibm_storage,
     ibm_tags,
 )
+from .aws_table import AWS_EXECUTORS
 from .base import Executor
 
 _AZURE: tuple[Executor, ...] = (
@@ -41,7 +42,9 @@ _IBM: tuple[Executor, ...] = (
     ibm_storage.BLOCK_PUBLIC,
 )
 
-EXECUTORS: dict[str, Executor] = {executor.kind.type: executor for executor in (*_AZURE, *_GCP, *_IBM)}
+EXECUTORS: dict[str, Executor] = {
+    executor.kind.type: executor for executor in (*AWS_EXECUTORS, *_AZURE, *_GCP, *_IBM)
+}
 
 
 def executor_for(type_: str) -> Executor | None:
