@@ -70,7 +70,8 @@ def test_a_used_up_quota_is_waited_for(
     azure.quota = [("0", "00:00:05"), ("3", "00:00:05")]
     pages = list(inventory.pages(cloud, size=2))
     assert len(pages) == 3
-    assert waits == [5, 0]
+    assert len(waits) == 1
+    assert 4 < waits[0] <= 5
 
 
 def test_a_forgotten_token_begins_the_table_anew(azure: FakeAzure, cloud: AzureCloud) -> None:

@@ -17,7 +17,7 @@ from apps.connectors import listing
 from apps.connectors.access import AccountAccess, CredentialReference
 from apps.connectors.azure import inventory as azure_inventory
 from apps.connectors.clouds import connect
-from apps.connectors.errors import CloudAway, CloudError
+from apps.connectors.errors import CloudAway, CloudError, CloudInvalid
 from apps.connectors.gcp import inventory as gcp_inventory
 from apps.connectors.ibm import inventory as ibm_inventory
 from apps.connectors.records import ResourceRecord
@@ -132,6 +132,38 @@ def test_a_token_that_the_cloud_has_forgotten_loses_nothing(provider: str, fake:
     else:
         fake.forgotten_cursors.add(token)
     assert set(_names(_pages(provider, fake, token))) >= _expected()
+
+
+@each_cloud
+def test_a_page_at_a_time_is_the_same_listing(provider: str, fake: Any) -> None:
+    """As discovery asks: one call a page, on one opened account, and Google's policies are read once."""
+    access = AccountAccess(provider, ACCOUNTS[provider], NOBODY, endpoint_url=fake.url)
+    cloud, token, names = connect(access), None, list[str]()
+    while True:
+        page = next(MODULES[provider].pages(cloud, token, size=SIZE))
+        names += [record.name for record in page.records]
+        token = page.token
+        if token is None:
+            break
+    assert set(names) >= _expected()
+    assert len(names) == len(set(names))
+    assert len([call for call in fake.calls if call.endswith("searchAllIamPolicies")]) == (
+        2 if provider == "gcp" else 0
+    )
+
+
+@each_cloud
+def test_tokens_that_are_always_forgotten_end_in_an_error(provider: str, fake: Any) -> None:
+    """Not in a listing that goes round and round."""
+    access = AccountAccess(provider, ACCOUNTS[provider], NOBODY, endpoint_url=fake.url)
+    cloud, forgotten = connect(access), fake.forgotten_cursors if provider == "ibm" else fake.forgotten_tokens
+    page = next(MODULES[provider].pages(cloud, size=SIZE))
+    forget = (lambda token: json.loads(token)["skip"]) if provider == "azure" else (lambda token: token)
+    forgotten.add(forget(page.token))
+    page = next(MODULES[provider].pages(cloud, page.token, size=SIZE))
+    forgotten.add(forget(page.token))
+    with pytest.raises(CloudInvalid):
+        next(MODULES[provider].pages(cloud, page.token, size=SIZE))
 
 
 LISTER = """

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..access import AccountAccess
 from ..credentials import missing_sdk
@@ -24,6 +24,9 @@ try:
 except ImportError as error:  # said when the account is opened, not when the desk starts
     raise missing_sdk("Google Cloud", "gcp.txt", error) from error
 
+if TYPE_CHECKING:
+    from .inventory import Policies
+
 
 class GcpCloud:
     """One project (`access.account` is its project id)."""
@@ -33,6 +36,9 @@ class GcpCloud:
     def __init__(self, access: AccountAccess) -> None:
         self.access = access
         self.credentials = credentials_for(access)
+        # Of the listing that is under way (inventory.py).
+        self.policies: Policies | None = None
+        self.began_anew = False
 
     def identity(self) -> str:
         """The project's id, if the credentials may search its assets. Raises CloudDenied where they can't."""

@@ -1,16 +1,16 @@
 """A project's inventory by Cloud Asset Inventory: searchAllResources, joined with searchAllIamPolicies.
 
 The policies are read first, into a temporary table on disk, so that each resource comes whole, in one record,
-and memory stays flat; a resource whose policy is gone loses it. A listing that is gone on from reads the
-policies again: they are few beside the resources.
+and memory stays flat; a resource whose policy is gone loses it. The table is the opened project's, for callers
+that ask for one page at a time; a process that goes on from another's token reads the policies again.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
+import threading
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -29,12 +29,15 @@ Json = dict[str, Any]
 
 def pages(cloud: GcpCloud, token: str | None = None, size: int = ROWS_A_PAGE) -> Iterator[Page]:
     """Pages of ResourceRecords. Raises CloudError after patience has ended."""
-    with closing(_Policies()) as policies:
+    if token is None or cloud.policies is None:
+        policies = Policies()
         for found, _ in _search(cloud, "policies", size, None):
             policies.keep(found)
-        for results, following in _search(cloud, "resources", size, token):
-            rows = [asset_of(result, policies.of(result.get("name", ""))) for result in results]
-            yield Page(records_of(rows, lambda row, line: _record(cloud, row, line)), following)
+        cloud.policies = policies
+    policies = cloud.policies
+    for results, following in _search(cloud, "resources", size, token):
+        rows = [asset_of(result, policies.of(result.get("name", ""))) for result in results]
+        yield Page(records_of(rows, lambda row, line: _record(cloud, row, line)), following)
 
 
 def _search(
@@ -46,9 +49,10 @@ def _search(
         try:
             results, following = patiently(lambda token=token: _page(cloud, what, size, token))  # type: ignore[misc]
         except CloudInvalid:
-            if not resumed:
+            if not resumed or cloud.began_anew:
                 raise
-            token, resumed = None, False  # the token is too old for the service: from the beginning
+            # The token is too old for the service: from the beginning, once.
+            token, resumed, cloud.began_anew = None, False, True
             continue
         resumed = False
         yield results, following
@@ -108,23 +112,23 @@ def _record(cloud: GcpCloud, asset: Json, line: int) -> ResourceRecord:
     return replace(record, document=document, part=WHOLE, account=project, group_name=project)
 
 
-class _Policies:
+class Policies:
     """IAM policies by the resource's name, in a temporary file that SQLite deletes."""
 
     def __init__(self) -> None:
-        self._table = sqlite3.connect("")
+        self._table = sqlite3.connect("", check_same_thread=False)
+        self._one_at_a_time = threading.Lock()
         self._table.execute("CREATE TABLE policies (name TEXT PRIMARY KEY, policy TEXT) WITHOUT ROWID")
 
     def keep(self, results: list[Json]) -> None:
         rows = [(result.get("resource", ""), json.dumps(result.get("policy", {}))) for result in results]
-        self._table.executemany("INSERT OR REPLACE INTO policies VALUES (?, ?)", rows)
+        with self._one_at_a_time:
+            self._table.executemany("INSERT OR REPLACE INTO policies VALUES (?, ?)", rows)
 
     def of(self, name: str) -> Json | None:
-        found = self._table.execute("SELECT policy FROM policies WHERE name = ?", (name,)).fetchone()
+        with self._one_at_a_time:
+            found = self._table.execute("SELECT policy FROM policies WHERE name = ?", (name,)).fetchone()
         return json.loads(found[0]) if found else None
-
-    def close(self) -> None:
-        self._table.close()
 
 
 def _whole_numbers(value: Any) -> Any:

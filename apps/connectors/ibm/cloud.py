@@ -40,6 +40,7 @@ class IbmCloud:
     def __init__(self, access: AccountAccess) -> None:
         self.access = access
         self.authenticator = authenticator_for(access)
+        self.began_anew = False  # the listing that is under way, its cursor forgotten
         self._regional: dict[tuple[str, str], Any] = {}
 
     def identity(self) -> str:

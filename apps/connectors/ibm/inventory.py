@@ -25,9 +25,10 @@ def pages(cloud: IbmCloud, token: str | None = None, size: int = ROWS_A_PAGE) ->
         try:
             items, following = patiently(lambda cursor=cursor: _page(cloud, cursor, size))  # type: ignore[misc]
         except CloudInvalid:
-            if not resumed:
+            if not resumed or cloud.began_anew:
                 raise
-            cursor, resumed = None, False  # cursors live for minutes: from the beginning
+            # Cursors live for minutes: from the beginning, once.
+            cursor, resumed, cloud.began_anew = None, False, True
             continue
         resumed = False
         yield Page(records_of(items, record_of_item), following)
