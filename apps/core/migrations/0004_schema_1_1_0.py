@@ -11,5 +11,6 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ("core", "0003_schema_version"),
+        ("audit", "0005_seal_state"),
     ]
     operations = [SetSchemaVersion("1.1.0")]
