@@ -40,6 +40,7 @@ _SECRETS = (
     "s3_signing",
     "s3_encryption",
     "django",
+    "webhooks",
 )
 # What a process without business there gets as an empty variable.
 WITHHELD = (
@@ -80,6 +81,10 @@ def environment(var: Path, environ: Mapping[str, str] = os.environ) -> dict[str,
         "AUDIT_CHECKPOINT_BUCKET": CHECKPOINT_BUCKET,
         "AUDIT_PUBLIC_KEY_FILE": str(var / "audit" / "public.keys"),
         "DJANGO_SECRET_KEY": secret["django"],
+        "BASE_URL": f"http://{ports.LOOPBACK}:{web_port(environ)}",
+        "EMAIL_URL": f"file://{var / 'mail'}",
+        "EMAIL_FROM": "Governance desk <governance-desk@localhost>",
+        "WEBHOOK_KEY": secret["webhooks"],
     }
     if POSTGRES not in outside:
         database = f"{ports.LOOPBACK}:{port['postgres']}/{DATABASE}"
