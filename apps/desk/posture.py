@@ -30,7 +30,8 @@ class Posture:
 
 
 def posture(top: int = 5, counts: Iterable[ViolationCount] | None = None) -> Posture:
-    """The tenant's posture now, or by the `counts` of another day, and the `top` policies with most open violations as (policy id, number)."""
+    """The tenant's posture now, or by the `counts` of another day, and the `top` policies with most open
+    violations as (policy id, number)."""
     found = Posture()
     by_policy: dict[str, int] = {}
     for row in violation_counts() if counts is None else counts:

@@ -18,11 +18,11 @@ WORDS = {
 
 
 def state(posture: ControlPosture) -> SafeString:
-    return cells.status(posture.state)
-
-
-def control_reason(posture: ControlPosture) -> SafeString:
-    return format_html("{}", posture.reason) if posture.reason else cells.NOTHING
+    """The state, and below it why it is not assessed."""
+    shown = cells.status(posture.state)
+    if not posture.reason:
+        return shown
+    return format_html('{}<span class="under" title="{}">{}</span>', shown, posture.reason, posture.reason)
 
 
 def shares(posture: FrameworkPosture) -> SafeString:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date, timedelta
 from functools import cached_property
 from typing import Any
 from uuid import UUID
@@ -24,6 +25,7 @@ from ..as_of import AsOfPage
 from ..charts import state_chart
 from ..filters import ControlFilter, FrameworkFilter
 from ..forms import MappingForm
+from ..history import first_day
 from ..posture import (
     ControlPosture,
     FrameworkPosture,
@@ -33,7 +35,7 @@ from ..posture import (
 )
 from ..posture.standing import controls_in_force
 from ..posture.trend import days_back
-from ..posture_cells import control_reason, shares, state
+from ..posture_cells import shares, state
 
 TREND_DAYS = 60
 
@@ -54,14 +56,14 @@ class FrameworkList(AsOfPage, ListPage):
         Column("key", "Key", shown=False),
         Column("version", "Version", shown=False),
         Column("shares", "Controls by state", value=lambda f: None, cell=lambda f: shares(f.posture), css="wide"),
-        Column("controls", "Controls", value=lambda f: f.posture.controls, css="num"),
+        Column("controls", "Controls", value=lambda f: f.posture.controls, shown=False),
         Column("satisfied", "Satisfied", value=lambda f: f.posture.by_state["satisfied"], css="num"),
         Column("not_satisfied", "Not satisfied", value=lambda f: f.posture.by_state["not_satisfied"], css="num"),
         Column("excepted", "Excepted", value=lambda f: f.posture.by_state["excepted"], css="num"),
         Column("not_assessed", "Not assessed", value=lambda f: f.posture.by_state["not_assessed"], css="num"),
         Column("failing_checks", "Failing checks", value=lambda f: f.posture.failing,
                cell=lambda f: cells.number(f.posture.failing), css="num"),
-        Column("retention_years", "Evidence kept", cell=lambda f: years(f.retention_years)),
+        Column("retention_years", "Evidence kept", cell=lambda f: years(f.retention_years), shown=False),
         Column("id", "Id", shown=False),
     )  # fmt: skip
 
@@ -89,6 +91,13 @@ class FrameworkList(AsOfPage, ListPage):
         return {"library": [draft for draft in library().values() if draft.key not in there]}
 
 
+def shown_days(last: date | None) -> tuple[date, date]:
+    """The days of a chart: the last ones, a week at least, but none from before there was anything."""
+    begins, ends = days_back(TREND_DAYS, last)
+    known = first_day() or ends
+    return min(max(begins, known), ends - timedelta(days=6)), ends
+
+
 def years(number: int) -> str:
     return cells.coded("1 year" if number == 1 else f"{number} years")
 
@@ -109,10 +118,9 @@ class FrameworkDetail(AsOfPage, ListPage):
                cell=lambda c: cells.link(c.label, "findings:control-detail", c.pk, note=c.title)),
         Column("code", "Code", shown=False),
         Column("title", "Title", shown=False),
-        Column("group", "Group", value=lambda c: c.parent and c.parent.title),
-        Column("state", "State", value=lambda c: c.posture.state, cell=lambda c: state(c.posture)),
-        Column("reason", "Why it is not assessed", value=lambda c: c.posture.reason,
-               cell=lambda c: control_reason(c.posture), css="wide"),
+        Column("group", "Group", value=lambda c: c.parent and c.parent.title, shown=False),
+        Column("state", "State", value=lambda c: c.posture.state, cell=lambda c: state(c.posture), css="wide"),
+        Column("reason", "Why it is not assessed", value=lambda c: c.posture.reason, shown=False),
         Column("policies", "Policies", value=lambda c: c.posture.policies, css="num"),
         Column("policies_not_assessed", "Policies not assessed", value=lambda c: c.posture.not_assessed, shown=False),
         Column("resources", "Resources assessed", value=lambda c: c.posture.resources,
@@ -160,7 +168,7 @@ class FrameworkDetail(AsOfPage, ListPage):
             whole.by_state[posture.state] += 1
             whole.failing += posture.failing
             whole.excepted += posture.excepted
-        first, last = days_back(TREND_DAYS, self.as_of.day if self.as_of else None)
+        first, last = shown_days(self.as_of.day if self.as_of else None)
         return {
             "framework": self.framework,
             "title": self.framework.title,
@@ -184,7 +192,7 @@ class ControlDetail(AsOfPage, DetailPage):
         names = names_of_actors(
             [m.added_by for m in history] + [m.removed_by for m in history if m.removed_by]
         )
-        first, last = days_back(TREND_DAYS, self.as_of.day if self.as_of else None)
+        first, last = shown_days(self.as_of.day if self.as_of else None)
         active = {m.policy_id: m for m in history if m.removed_at is None}
         return super().get_context_data(
             title=str(control),
