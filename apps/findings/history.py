@@ -165,6 +165,11 @@ def exceptions_before(before: datetime) -> QuerySet[PolicyException]:
     return found.exclude(written=None).annotate(then=then)
 
 
+def in_force_before(before: datetime) -> QuerySet[PolicyException]:
+    """Exceptions that were in force just before an instant."""
+    return exceptions_before(before).filter(Q(then="approved"))
+
+
 REBUILT = """
 SELECT day, policy_id, severity, status, sum(sign)::bigint AS delta FROM (
     SELECT (at AT TIME ZONE 'UTC')::date AS day, coalesce(policy_id, '') AS policy_id, severity, status, 1 AS sign

@@ -9,7 +9,7 @@ from apps.catalog.models import ImportRun, Policy
 from apps.core.pagination import bounded_count
 from apps.findings.as_of import AsOfPage
 from apps.findings.emptiness import why_no_violations
-from apps.findings.history import counts_before, exceptions_before
+from apps.findings.history import counts_before, in_force_before
 from apps.findings.models import PolicyException, ScanRun
 from apps.jobs.models import FINISHED, Job
 from apps.tenancy.pages import PlainPage
@@ -44,4 +44,4 @@ class Home(AsOfPage, PlainPage):
 
     def _in_force(self) -> int:
         """How many exceptions were in force at the end of the day that is asked for; 0 for now."""
-        return bounded_count(exceptions_before(self.before).filter(then="approved"))[0] if self.as_of else 0
+        return bounded_count(in_force_before(self.before))[0] if self.as_of else 0
