@@ -18,7 +18,7 @@ from .models_frameworks import MAPPING_SOURCES
 
 POLICY_STATES = ("active", "draft", "disabled", "needs_parameters", "unsupported", "invalid")
 LANGUAGES = ("azure", "custodian")
-IMPORT_KINDS = ("inventory", "policies")
+IMPORT_KINDS = ("inventory", "policies", "costs")
 RUN_STATES = ("running", "succeeded", "failed", "cancelled")
 
 
