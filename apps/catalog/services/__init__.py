@@ -1,6 +1,7 @@
 """What the catalog does: imports of inventory and policies, changes of a policy, connected clouds."""
 
 from .clouds import check_account, cloud_of
+from .discoveries import start_discovery
 from .importing import ImportLog
 from .inventory import import_inventory
 from .policies import import_policies, set_policy_parameters, set_policy_severity, set_policy_status
@@ -14,4 +15,5 @@ __all__ = [
     "set_policy_parameters",
     "set_policy_severity",
     "set_policy_status",
+    "start_discovery",
 ]
