@@ -31,7 +31,7 @@ from typing import Any
 # A thousand public images and a snapshot for each: seconds to load, and nobody's estate.
 os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
 
-from moto.core import utils as moto_utils  # noqa: E402
+from moto.core import utils as moto_utils
 
 _READ = re.compile(
     r"^(Describe|Get|List|Head|Lookup|Search|Select|Batch(Get|Describe)|Query|Scan|Decode|Simulate)"
@@ -51,12 +51,12 @@ def _now() -> datetime:
 moto_utils.utcnow = _now
 
 from moto.moto_api._internal import mock_random  # noqa: E402
-from moto.s3 import models as s3_models  # noqa: E402
 from moto.moto_server.werkzeug_app import (  # noqa: E402
     DomainDispatcherApplication,
     MotoRequestHandler,
     create_backend_app,
 )
+from moto.s3 import models as s3_models  # noqa: E402
 from werkzeug.serving import make_server  # noqa: E402
 from werkzeug.test import EnvironBuilder, run_wsgi_app  # noqa: E402
 from werkzeug.wsgi import get_input_stream  # noqa: E402

@@ -39,6 +39,14 @@ ROWS: dict[str, dict[str, Any]] = {
         "reference": "environment:X",
         "external_id": "e",
     },
+    "discovery_scopes": {
+        "id": "uuid:scope",
+        "account_id": "uuid:account",
+        "job_id": "uuid:job",
+        "type": "aws.s3",
+        "region": "global",
+    },
+    "discovery_seen": {"scope_id": "uuid:scope", "resource_id": "{t}-resource"},
     "jobs": {"id": "uuid:job", "type": "t", "queue": "jobs", "idempotency_key": "k"},
     "audits": {"id": "uuid:audit", "actor": "system:test", "action": "a.b.c"},
     "resources": {"id": "{t}-resource", "provider": "aws", "type": "aws.s3", "name": "n"},
@@ -276,13 +284,20 @@ def test_a_row_can_not_move_to_another_tenant(as_a: Any, estates: Any, table: st
             "framework_id",
             "control_id",
             "credential_id",
+            "account_id",
+            "scope_id",
             "notice_id",
             "delivery_id",
             "anomaly_id",
             "budget_id",
         )
         # Plain texts without a foreign key, as specified: nothing is checked, nothing is reached.
-        and (table, column) not in {("evaluation_errors", "policy_id"), ("policy_evaluations", "policy_id")}
+        and (table, column)
+        not in {
+            ("evaluation_errors", "policy_id"),
+            ("policy_evaluations", "policy_id"),
+            ("discovery_seen", "resource_id"),
+        }
     ],
 )
 def test_a_row_can_not_point_at_another_tenants_row(as_a: Any, estates: Any, table: str, column: str) -> None:

@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ("core", "0003_schema_version"),
-        ("catalog", "0007_framework_records"),
+        ("catalog", "0008_discovery"),
         ("findings", "0005_point_in_time"),
         ("tenancy", "0005_cloud_account_held"),
         ("notices", "0001_initial"),
