@@ -21,6 +21,8 @@ EVIDENCE_BUCKET = "evidence"
 STAGING_BUCKET = "staging"
 
 POSTGRES, VALKEY, S3 = "postgres", "valkey", "s3"
+# The demo's cloud takes any key; this one is of the account 123456789012.
+CLOUD_KEY = "AKIADEMOCLOUD0000001"
 
 _SECRETS = (
     "postgres_superuser",
@@ -35,6 +37,7 @@ _SECRETS = (
     "s3_encryption",
     "django",
     "webhooks",
+    "cloud",
 )
 # Other ways in which boto3 finds credentials: with our own S3 server they would win over, or mix with, ours.
 _FOREIGN_S3 = ("AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3")
@@ -70,6 +73,10 @@ def environment(var: Path, environ: Mapping[str, str] = os.environ) -> dict[str,
         "EMAIL_FROM": "Governance desk <governance-desk@localhost>",
         "WEBHOOK_KEY": secret["webhooks"],
     }
+    if environ.get("DEMO") != "0":
+        values["DEMO_CLOUD_URL"] = f"http://{ports.LOOPBACK}:{port['cloud']}"
+        values["DEMO_CLOUD_ACCESS_KEY_ID"] = CLOUD_KEY
+        values["DEMO_CLOUD_SECRET_ACCESS_KEY"] = secret["cloud"]
     if POSTGRES not in outside:
         database = f"{ports.LOOPBACK}:{port['postgres']}/{DATABASE}"
         values["DATABASE_URL"] = f"postgresql://{APP}:{secret['postgres_app']}@{database}"
