@@ -57,6 +57,7 @@ from moto.moto_server.werkzeug_app import (  # noqa: E402
     create_backend_app,
 )
 from moto.s3 import models as s3_models  # noqa: E402
+from moto.secretsmanager import models as secrets_models  # noqa: E402
 from werkzeug.serving import make_server  # noqa: E402
 from werkzeug.test import EnvironBuilder, run_wsgi_app  # noqa: E402
 from werkzeug.wsgi import get_input_stream  # noqa: E402
@@ -73,6 +74,17 @@ def _make_dated_bucket(self: Any, *args: Any, **more: Any) -> None:
 
 
 s3_models.FakeBucket.__init__ = _make_dated_bucket  # type: ignore[method-assign]
+
+
+class _Time:
+    """Secrets ask the `time` module."""
+
+    @staticmethod
+    def time() -> float:
+        return _now().replace(tzinfo=UTC).timestamp()
+
+
+secrets_models.time = _Time  # type: ignore[attr-defined]
 
 
 class RememberingCloud:

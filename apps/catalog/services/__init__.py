@@ -22,8 +22,8 @@ __all__ = [
     "set_policy_parameters",
     "set_policy_severity",
     "set_policy_status",
-    "start_discovery",
     "set_retention",
+    "start_discovery",
     "sync_mappings",
     "unmap_policy",
 ]

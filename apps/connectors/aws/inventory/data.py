@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from apps.connectors.aws import s3
@@ -42,11 +43,21 @@ def _bucket(ask: Ask, found: Row) -> Row:
         ServerSideEncryptionConfiguration=told("get_bucket_encryption", "ServerSideEncryptionConfiguration"),
         Versioning=told("get_bucket_versioning"),
         Logging=told("get_bucket_logging", "LoggingEnabled") or {},
-        Acl=told("get_bucket_acl"),
+        Acl=_in_order(told("get_bucket_acl")),
         Lifecycle=told("get_bucket_lifecycle_configuration"),
     )
     # The oldest buckets of Ireland say EU; those of Virginia say nothing.
     return {**detailed, "name": name, "location": {"EU": "eu-west-1", None: "us-east-1"}.get(place, place)}
+
+
+def _in_order(acl: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Grants are a set: in whatever order they come, the bucket is the same."""
+    if acl is None:
+        return None
+    return {
+        **acl,
+        "Grants": sorted(acl.get("Grants", []), key=lambda grant: json.dumps(grant, sort_keys=True)),
+    }
 
 
 def _databases(ask: Ask, token: str | None) -> Listed:
@@ -56,7 +67,8 @@ def _databases(ask: Ask, token: str | None) -> Listed:
             ask,
             "aws.rds",
             one["DBInstanceArn"],
-            one,
+            # Another value every five minutes: each discovery would find the database changed.
+            {key: value for key, value in one.items() if key != "LatestRestorableTime"},
             name=one["DBInstanceIdentifier"],
             tags=one.get("TagList") or [],
             location=one.get("AvailabilityZone") or ask.region,
@@ -131,6 +143,7 @@ def _queues(ask: Ask, token: str | None) -> Listed:
 def _queue(ask: Ask, found: Row) -> Row:
     url = found["properties"]["QueueUrl"]
     about = ask("sqs", "get_queue_attributes", QueueUrl=url, AttributeNames=["All"]).get("Attributes", {})
+    about = {key: value for key, value in about.items() if not key.startswith("Approximate")}  # as above
     tags = ask("sqs", "list_queue_tags", QueueUrl=url).get("Tags", {})
     return with_details(found, [{"Key": k, "Value": v} for k, v in sorted(tags.items())], **about)
 
