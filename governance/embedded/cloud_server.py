@@ -84,7 +84,7 @@ class _Time:
         return _now().replace(tzinfo=UTC).timestamp()
 
 
-secrets_models.time = _Time  # type: ignore[attr-defined]
+secrets_models.time = _Time  # type: ignore[assignment,attr-defined]
 
 
 class RememberingCloud:
@@ -144,15 +144,17 @@ class RememberingCloud:
         return answer
 
     def _repeat(self, entry: dict[str, Any]) -> None:
+        body = base64.b64decode(entry["body"])
         builder = EnvironBuilder(
             path=entry["url"],
             method=entry["method"],
             base_url=f"http://{entry['host']}",
             headers=entry["headers"],
-            data=base64.b64decode(entry["body"]),
+            data=body,
         )
         environ = builder.get_environ()
         environ["RAW_URI"] = environ["REQUEST_URI"] = entry["url"]
+        environ["CONTENT_LENGTH"] = str(len(body))  # S3 wants it told also where there is nothing
         self._know_region(environ)
         self._at(entry["at"], environ)
         self._count += 1
