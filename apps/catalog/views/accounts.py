@@ -44,11 +44,11 @@ class AccountList(ListPage):
         Column("id", "Id", shown=False),
         Column("provider", "Cloud", cell=lambda a: cells.coded(a.provider)),
         Column("status", "Status", cell=lambda a: cells.status(a.status)),
-        Column("reference", "Credentials", cell=lambda a: cells.code(a.reference)),
+        Column("reference", "Credentials", shown=False),
         Column("resources", "Resources", css="num", value=lambda a: a.last_result.get("resources"),
                cell=lambda a: cells.number(a.last_result.get("resources"))),
         Column("discovered_at", "Discovered", cell=lambda a: cells.moment(a.discovered_at), css="when"),
-        Column("why", "Why there is no data", value=why_no_data, css="wide"),
+        Column("why", "Why no data", value=why_no_data, css="wide"),
     )  # fmt: skip
 
     def rows(self) -> QuerySet[Any]:
