@@ -4,3 +4,12 @@ from django.apps import AppConfig
 class ActionsConfig(AppConfig):
     name = "apps.actions"
     label = "actions"
+
+    def ready(self) -> None:
+        from apps.jobs.registry import JobKind, register_job, register_sweep
+
+        from .runner.job import JOB_TYPE, end_with_job, run_action, sweep_actions
+        from .services.scheduling import QUEUE
+
+        register_job(JobKind(JOB_TYPE, QUEUE, "Action", run=run_action, finished=end_with_job))
+        register_sweep("actions", sweep_actions)

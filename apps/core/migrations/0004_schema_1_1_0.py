@@ -11,5 +11,6 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ("core", "0003_schema_version"),
+        ("actions", "0003_guards"),
     ]
     operations = [SetSchemaVersion("1.1.0")]
