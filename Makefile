@@ -39,5 +39,6 @@ check: install
 	$(RUN) manage.py check
 	set -a; . .ci/production.env; $(RUN) manage.py check --deploy --fail-level WARNING
 
+# BENCH="--quick", BENCH="policy_hits --rows 100000", BENCH=--list: see benchmarks/run.py.
 bench: install
-	@if [ -e benchmarks/run.py ]; then $(RUN) benchmarks/run.py; else echo "There are no benchmarks yet."; fi
+	@$(RUN) benchmarks/run.py $(BENCH)

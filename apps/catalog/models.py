@@ -21,6 +21,25 @@ from apps.core.db.fields import (
 from apps.core.ids import derived_key, new_id
 from apps.core.models import TenantModel
 
+from .models_frameworks import Control, Framework, PolicyControl, PolicyState
+
+__all__ = [
+    "PROVIDERS",
+    "SEVERITIES",
+    "Control",
+    "Framework",
+    "ImportRefusal",
+    "ImportRun",
+    "Policy",
+    "PolicyControl",
+    "PolicyState",
+    "PolicyVersion",
+    "Resource",
+    "ResourceProperties",
+    "policy_key",
+    "resource_key",
+]
+
 PROVIDERS = ("azure", "aws", "gcp", "ibm")
 SEVERITIES = ("low", "medium", "high", "critical")
 
@@ -89,13 +108,18 @@ class ResourceProperties(TenantModel):
     resource = models.OneToOneField(
         Resource, on_delete=models.DO_NOTHING, primary_key=True, db_constraint=False, related_name="document"
     )
+    # The resource's, by which the documents of one type are found together; a trigger fills in what is left empty.
+    type = models.TextField(db_default="")
     properties = models.JSONField(db_default={})
     changed_xid = TransactionIdField(db_default=CurrentTransactionId(), editable=False)
 
     class Meta:
         db_table = "resource_properties"
         constraints = [tenant_reference("resource_properties_resource_fk", "resource_id", "catalog.Resource")]
-        indexes = [models.Index(fields=["tenant", "changed_xid"], name="resource_properties_changed")]
+        indexes = [
+            models.Index(fields=["tenant", "changed_xid"], name="resource_properties_changed"),
+            models.Index(fields=["tenant", "type"], name="resource_properties_type"),
+        ]
 
     def __str__(self) -> str:
         return f"document of {self.resource_id}"

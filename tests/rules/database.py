@@ -24,7 +24,7 @@ create table resources (
   name text not null, group_name text, location text, account text, tags jsonb not null default '{}', status text,
   changed_xid xid8 not null default pg_current_xact_id());
 create table resource_properties (
-  resource_id text primary key, tenant_id uuid not null,
+  resource_id text primary key, tenant_id uuid not null, type text not null,
   properties jsonb not null default '{}' check (jsonb_typeof(properties) = 'object'),
   changed_xid xid8 not null default pg_current_xact_id());
 create index on resources (tenant_id, provider, type);
@@ -65,10 +65,10 @@ def fill(connection: psycopg.Connection, resources: Iterable[Resource], tenant: 
             copy.write_row(values)
     with (
         connection.cursor() as cursor,
-        cursor.copy("copy resource_properties (resource_id, tenant_id, properties) from stdin") as copy,
+        cursor.copy("copy resource_properties (resource_id, tenant_id, type, properties) from stdin") as copy,
     ):
         for row in rows:
-            copy.write_row([row.id, tenant, dumps(row.properties)])
+            copy.write_row([row.id, tenant, row.type, dumps(row.properties)])
 
 
 def empty(connection: psycopg.Connection) -> None:

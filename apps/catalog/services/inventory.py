@@ -188,7 +188,7 @@ WITH changed AS (
 INSERT INTO resources
     (id, tenant_id, provider, type, name, group_name, location, account, tags, status, native_id)
 SELECT id, %(tenant)s, provider, type, name, group_name, location, account, tags, status, native_id
-FROM changed ORDER BY id
+FROM changed ORDER BY type, id
 ON CONFLICT (id) DO UPDATE SET
     name = excluded.name, group_name = excluded.group_name, location = excluded.location,
     account = excluded.account, tags = excluded.tags, status = excluded.status,
@@ -198,7 +198,7 @@ RETURNING id
 
 _DOCUMENTS = """
 WITH merged AS (
-    SELECT i.id, p.properties AS stored,
+    SELECT i.id, i.type, p.properties AS stored,
         CASE WHEN i.part = %(whole)s THEN i.document
              WHEN i.part = %(resource)s THEN coalesce(
                  (SELECT jsonb_object_agg(k, p.properties -> k) FROM unnest(%(parts)s::text[]) k
@@ -206,8 +206,8 @@ WITH merged AS (
              ELSE coalesce(p.properties, '{}'::jsonb) || i.document END AS document
     FROM incoming i LEFT JOIN resource_properties p ON p.resource_id = i.id
 )
-INSERT INTO resource_properties (resource_id, tenant_id, properties)
-SELECT id, %(tenant)s, document FROM merged WHERE stored IS DISTINCT FROM document ORDER BY id
+INSERT INTO resource_properties (resource_id, tenant_id, type, properties)
+SELECT id, %(tenant)s, type, document FROM merged WHERE stored IS DISTINCT FROM document ORDER BY type, id
 ON CONFLICT (resource_id) DO UPDATE SET properties = excluded.properties
 RETURNING resource_id
 """

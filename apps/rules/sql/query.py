@@ -47,16 +47,14 @@ class SqlQuery:
 class RowFilter:
     """Which inventory rows a statement reads. Without anything: all rows of the tenant.
 
-    `typed_documents` says that `resource_properties` has a column `type`, equal to the resource's, by which
-    documents of one type are found together. `changed_since` is a transaction id (xid8, as int or str): rows
-    changed, or whose properties changed, in it or later.
+    `changed_since` is a transaction id (xid8, as int or str): rows changed, or whose properties changed, in it
+    or later.
     """
 
     tenant_id: UUID | str
     resource_type: str | None = None
     changed_since: int | str | None = None
     resource_id: str | None = None
-    typed_documents: bool = False
     resource_ids: Sequence[str] | None = None
 
 
@@ -67,7 +65,6 @@ def hits_query(
     resource_type: str | None = None,
     changed_since: int | str | None = None,
     resource_id: str | None = None,
-    typed_documents: bool = False,
     resource_ids: Sequence[str] | None = None,
 ) -> SqlQuery:
     """One statement that finds every hit and error of the policies, in rows (resource_id, policy_id, outcome,
@@ -77,7 +74,7 @@ def hits_query(
     row. `policies` are (policy id, rule) pairs; ids are what comes back. Rules that do not run
     (`CompiledRule.runs`) and rules of other types give nothing. Read-only; the caller sets statement_timeout.
     """
-    rows = RowFilter(tenant_id, resource_type, changed_since, resource_id, typed_documents, resource_ids)
+    rows = RowFilter(tenant_id, resource_type, changed_since, resource_id, resource_ids)
     applicable = [(name, rule) for name, rule in policies if _applies(rule, resource_type)]
     batches = [applicable[start : start + _BATCH] for start in range(0, max(len(applicable), 1), _BATCH)]
     whole = join(" union all ", [_batch_query(batch, rows) for batch in batches])
@@ -201,7 +198,8 @@ def _base(columns: Columns, rows: RowFilter, provider: str | None) -> Sql:
         conditions.append(sql("r.provider = {}", text(provider)))
     if rows.resource_type is not None:
         conditions.append(sql("r.type = {}", text(rows.resource_type)))
-        if rows.typed_documents and columns.reads_document:
+        if columns.reads_document:
+            # The same type beside the document: those of one type are read without a pass over all of them.
             conditions.append(sql("p.type = {}", text(rows.resource_type)))
     if rows.resource_id is not None:
         conditions.append(sql("r.id = {}", text(rows.resource_id)))

@@ -182,7 +182,10 @@ class Translator:
         outer, inner = self._link(node, alias)
         rows = sql(
             f"resources {alias} join resource_properties {alias}p on {alias}p.resource_id = {alias}.id"
-            f" where {alias}.tenant_id = {{}} and {alias}.type = any({{}})",
+            f" where {alias}.tenant_id = {{}} and {alias}.type = any({{}})"
+            f" and {alias}p.tenant_id = {{}} and {alias}p.type = any({{}})",
+            self.tenant,
+            texts(node.types),
             self.tenant,
             texts(node.types),
         )
@@ -291,8 +294,8 @@ class Translator:
             read.json(),
             sql(f'{alias}.id collate "C"'),
             sql(f"resources {alias} join resource_properties {alias}p on {alias}p.resource_id = {alias}.id"),
-            sql(f"{alias}.type = {{}}", text(LINKED_TYPES[node.kind])),
-            sql(f"{alias}.tenant_id = {{}}", self.tenant),
+            sql(f"{alias}.type = {{}} and {alias}p.type = {{}}", *[text(LINKED_TYPES[node.kind])] * 2),
+            sql(f"{alias}.tenant_id = {{}} and {alias}p.tenant_id = {{}}", self.tenant, self.tenant),
         )
         found = sql("({} -> ({}))", made, outer)
         return SqlValue("json", found, sql("{} is not null", found))

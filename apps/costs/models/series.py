@@ -35,7 +35,9 @@ class CostDay(RLSModel):
         db_table = "cost_timeseries"
         rls_policies = tenant_policies("tenant_id")
         indexes = [
-            models.Index("tenant_id", "service", models.F("day").desc(), name="cost_timeseries_recent")
+            models.Index("tenant_id", "service", models.F("day").desc(), name="cost_timeseries_recent"),
+            # A month of all services: the others lead with the service.
+            models.Index("tenant_id", "day", name="cost_timeseries_by_day"),
         ]
 
     def __str__(self) -> str:

@@ -1,0 +1,1 @@
+"""One module a subject; benchmarks/frame.py says how one is added."""

@@ -1,0 +1,62 @@
+"""The frame of `make bench`."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.frame import at_least, at_most
+from benchmarks.run import ROOT, TOTAL_SECONDS, choose, subjects
+
+
+def test_every_subject_says_what_it_is_and_has_a_bound() -> None:
+    found = subjects()
+    assert "policy_hits" in found
+    assert all(title.endswith(".") and 0 < seconds <= TOTAL_SECONDS for title, seconds in found.values())
+    for name in found:
+        assert (
+            "\ndef run(bench: Bench) -> Iterator[Row]:"
+            in (ROOT / "benchmarks/subjects" / f"{name}.py").read_text()
+        )
+
+
+def test_an_unknown_benchmark_is_named() -> None:
+    with pytest.raises(SystemExit, match=r"no benchmark 'nothing'; known: .*policy_hits"):
+        choose(["nothing"])
+
+
+def test_a_goal_is_met_or_missed_by_the_ratio() -> None:
+    assert at_least(4, "w", 1.0, 4.0).met is True
+    assert at_least(4, "w", 1.0, 3.9).met is False
+    assert at_most(0.05, "w", 0.05, 1.0).met is True
+    assert at_most(0.05, "w", 0.06, 1.0).met is False
+
+
+def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
+    return subprocess.run(
+        [sys.executable, str(Path(ROOT) / "benchmarks" / "run.py"), *arguments],
+        capture_output=True, text=True, check=False, cwd=ROOT, timeout=240, env=environment,
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_run_measures_both_sides_and_names_the_machine() -> None:
+    ran = _run("policy_hits", "--rows", "2000", "--json")
+    assert ran.returncode == 0, ran.stderr
+    told = json.loads(ran.stdout)
+    assert "PostgreSQL" in told["machine"]
+    assert len(told["rows"]) == 7
+    assert all(row["ratio"] > 0 and row["ours"] and row["theirs"] for row in told["rows"])
+
+
+@pytest.mark.slow
+def test_what_does_not_finish_in_its_time_is_ended_and_said() -> None:
+    ran = _run("policy_hits", "--rows", "2000000", "--total", "30")
+    assert ran.returncode == 1
+    assert "not finished in" in ran.stdout or "no time left" in ran.stdout
