@@ -18,7 +18,7 @@ from apps.core.errors import NotFound, Refused
 from apps.core.states import transition
 from apps.findings.models import Violation
 
-from ..evidence import Piece, with_entries
+from ..evidence import Piece, manifest_of, with_entries
 from ..executors.base import CannotPlan, Change, Target
 from ..models import Action, ActionTarget
 from ..notifying import tell_waiting
@@ -196,10 +196,8 @@ def _seal(
         with run.recording(STATE) as locked:
             run.end(locked, "refused_by_rule", verdict.refused)
         return False
-    sha256, revision = digest(plan), action.plan_revision
-    if not action.plan_sha256:
-        revision = max(1, revision)
-    elif sha256 != action.plan_sha256:
+    sha256, revision = digest(plan), max(1, action.plan_revision)
+    if sha256 != action.plan_sha256 and _is_taken(action, revision):
         revision += 1
     facts = {"action": str(action.pk), "revision": revision, "plan_sha256": sha256}
     source = f"{action.type}: read"
@@ -224,6 +222,11 @@ def _seal(
         say(locked, _planned_words(plan, looked))
         record("actions.action.planned", locked, {"plan_sha256": sha256, "revision": revision})
         return _begin_if_approved(locked)
+
+
+def _is_taken(action: Action, revision: int) -> bool:
+    """Whether another plan was made under this number; drift has already given a new one."""
+    return any(entry["name"] == f"preflight-{revision}-plan.json" for entry in manifest_of(action.result))
 
 
 def _begin_if_approved(action: Action) -> bool:

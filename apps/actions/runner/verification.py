@@ -74,9 +74,9 @@ def _look(run: Run, action: Action, step: Step) -> bool:
 
 
 def _verdict(run: Run, action: Action, step: Step) -> Verdict:
-    cloud = run.cloud(step.target.provider, step.target.account)
     receipt = receipt_of(step.row.receipt)
     try:
+        cloud = run.cloud(step.target.provider, step.target.account)
         return run.call(run.executor.verify, cloud, step.target, step.change, _params(action), receipt)
     except CloudError as error:
         if error.retryable:
@@ -100,10 +100,10 @@ def _does_not_hold(action: Action, step: Step, row: ActionTarget, why: str) -> N
 
 
 def _bring_back(run: Run, action: Action, step: Step) -> None:
-    cloud = run.cloud(step.target.provider, step.target.account)
     made, key = receipt_of(step.row.receipt), f"{step.row.key}:back"
     receipt, problem = Receipt(), ""
     try:
+        cloud = run.cloud(step.target.provider, step.target.account)
         receipt = run.call(run.executor.rollback, cloud, step.target, step.change, _params(action), made, key)
     except CloudError as error:
         if error.retryable:

@@ -37,6 +37,7 @@ def set_rule(*, kind: str, values: Mapping[str, Any]) -> ActionRule:
         _check(rule)
         rule.updated_at = TransactionNow()
         rule.save(force_insert=before is None)
+        rule.refresh_from_db()
         record("actions.rule.set", rule, {"kind": kind, "before": before, "after": facts_of(rule)})
     return rule
 
