@@ -7,12 +7,18 @@ from typing import Any
 
 from apps.audit.services import record
 from apps.core.context import current_tenant_id, tenant_transaction
-from apps.core.errors import NotFound
+from apps.core.errors import GovernanceError, NotFound
 from apps.evidence.errors import ArtifactMissing, ChecksumMismatch
 from apps.evidence.store import download_url, read_artifact
 
 from ..evidence import manifest_of
 from ..models import Action
+
+
+class EvidenceDamaged(GovernanceError):
+    """What was locked is not there, or is not what was recorded. It is handed to nobody, and on record."""
+
+    code = "evidence-damaged"
 
 
 @dataclass(frozen=True)
@@ -26,13 +32,13 @@ class Checked:
 
 def evidence_url(*, action_id: Any, number: int) -> str:
     """A URL for two minutes to the artifact that stands at `number` (from 1) in the manifest. It is read and
-    hashed first. Not inside a transaction. Raises NotFound, ChecksumMismatch, StoreAway."""
+    hashed first. Not inside a transaction. Raises NotFound, EvidenceDamaged, StoreAway."""
     action, entry = _entry(action_id, number)
     try:
         url = download_url(entry["path"], entry["version_id"], entry["name"], entry["sha256"])
     except (ChecksumMismatch, ArtifactMissing) as error:
         _note("actions.evidence.damaged", action, entry, {"why": str(error)})
-        raise
+        raise EvidenceDamaged(str(error)) from error
     _note("actions.evidence.downloaded", action, entry, {})
     return url
 
