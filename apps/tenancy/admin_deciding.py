@@ -77,7 +77,7 @@ class DecidingModelAdmin(ReadOnlyDeskModelAdmin):
         if request.method == "POST" and form.is_valid():
             outcome = self.desk.decide(decision, row.pk, **form.cleaned_data)
             if outcome.decided:
-                messages.success(request, f"{decision.done.capitalize()}: {self.desk.name(row)[:80]}")
+                messages.success(request, f"{decision.done.capitalize()}: {self.desk.told(row)[:80]}")
             else:
                 messages.error(request, f"Not {decision.done}. {outcome.message}")
             return HttpResponseRedirect(self._queue_url(request))

@@ -90,6 +90,10 @@ class DecisionDesk:
     def name(self, row: Any) -> str:
         raise NotImplementedError
 
+    def told(self, row: Any) -> str:
+        """What a message calls the row once it is decided."""
+        return self.name(row)
+
     def where(self, row: Any) -> str:
         return ""
 

@@ -35,7 +35,7 @@ class ExceptionDesk(DecisionDesk):
     model = PolicyException
     noun, nouns = "exception", "exceptions"
     refusal_code = "findings.exception.decision_refused"
-    own = "Who asked for an exception can't decide on it: somebody else must."
+    own = "You asked for this exception yourself: somebody else must decide."
     changed = "The request, its policy or its resource has changed since the page was made. Look again and decide anew."
     section = "admin/desk/exception_section.html"
     decisions = (APPROVE, REJECT, REVOKE)
@@ -60,6 +60,9 @@ class ExceptionDesk(DecisionDesk):
 
     def name(self, row: Any) -> str:
         return row.policy.name if row.policy else "every policy"
+
+    def told(self, row: Any) -> str:
+        return str(row.reason)
 
     def where(self, row: Any) -> str:
         return row.resource.display_id if row.resource else "every resource"
