@@ -24,7 +24,11 @@ Routes = list[tuple[str, type, str]]
 
 TENANCY: Routes = [("tokens", tenancy.TokenViewSet, "token")]
 JOBS: Routes = [("jobs", jobs.JobViewSet, "job")]
-AUDIT: Routes = [("audits", audit.AuditViewSet, "audit")]
+AUDIT: Routes = [
+    ("audits/checkpoints", audit.CheckpointViewSet, "checkpoint"),
+    ("audits/verifications", audit.VerificationViewSet, "verification"),
+    ("audits", audit.AuditViewSet, "audit"),
+]
 CATALOG: Routes = [
     ("resources", catalog.ResourceViewSet, "resource"),
     ("policies/preview", trials.PreviewViewSet, "preview"),
