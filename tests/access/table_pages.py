@@ -33,6 +33,8 @@ ROWS: list[Row] = [
     get("jobs:job-progress", pk="job"),
     Row("jobs:job-cancel", "POST", VIEW, {"pk": "job"}, personal=True),
     get("audit:audit-list"),
+    get("audit:seal"),
+    post("audit:verify", EXPORT),
     get("findings:violation-list"),
     get("findings:violation-detail", pk="violation"),
     get("findings:latest-open"),

@@ -44,23 +44,24 @@ BULK = rf"""
 SELECT count(*), count(r.id), bool_and(r.same), string_agg(r.sealed, ''::bytea),
        string_agg('\x00'::bytea || r.canon, ''::bytea), string_agg(int4send(octet_length(r.canon)), ''::bytea)
 FROM (
-    SELECT l.leaf AS sealed, a.id, c.canon, a.canonical = c.canon AND a.leaf = l.leaf AS same
+    SELECT l.leaf AS sealed, a.id, c.canon,
+           a.canonical = c.canon AND a.leaf = l.leaf AND a.tenant_id = l.tenant_id AS same
     FROM audit_leaves l
-    LEFT JOIN audits a ON a.tenant_id = l.tenant_id AND a.id = l.audit_id
+    LEFT JOIN audits a ON a.id = l.audit_id
     CROSS JOIN LATERAL (SELECT {CANONICAL} AS canon OFFSET 0) c
     WHERE l.tenant_id = %s AND l.seq >= %s AND l.seq < %s ORDER BY l.seq OFFSET 0
 ) r
 """
 BY_ROW = f"""
 SELECT l.seq, l.audit_id, l.leaf, {COLUMNS}
-FROM audit_leaves l LEFT JOIN audits a ON a.tenant_id = l.tenant_id AND a.id = l.audit_id
+FROM audit_leaves l LEFT JOIN audits a ON a.id = l.audit_id
 WHERE l.tenant_id = %s AND l.seq >= %s AND l.seq < %s ORDER BY l.seq
 """
 UNSEALED = f"""
 SELECT (a.xid, a.id) <= (c.read_xid, c.read_id), {COLUMNS}
 FROM audits a LEFT JOIN audit_chains c ON c.tenant_id = a.tenant_id
 WHERE a.tenant_id = %s AND (a.created_at, a.id) < (%s, %s)
-  AND NOT EXISTS (SELECT FROM audit_leaves l WHERE l.tenant_id = a.tenant_id AND l.audit_id = a.id)
+  AND (SELECT l.seq FROM audit_leaves l WHERE l.tenant_id = a.tenant_id AND l.audit_id = a.id LIMIT 1) IS NULL
 ORDER BY a.created_at DESC, a.id DESC LIMIT %s
 """
 # In one statement, hence of one moment.
