@@ -62,13 +62,13 @@ class ConsistencySerializer(serializers.Serializer):
 
 
 class CheckpointSerializer(ReadSerializer):
-    root = serializers.SerializerMethodField(help_text="Root of the tree, in hexadecimal")
+    root_hash = serializers.SerializerMethodField(help_text="Root of the tree, in hexadecimal")
 
     class Meta:
         model = AuditCheckpoint
         fields: tuple[str, ...] = (
             "size",
-            "root",
+            "root_hash",
             "note",
             "object_key",
             "version_id",
@@ -77,7 +77,7 @@ class CheckpointSerializer(ReadSerializer):
             "platform_size",
         )
 
-    def get_root(self, checkpoint: AuditCheckpoint) -> str:
+    def get_root_hash(self, checkpoint: AuditCheckpoint) -> str:
         return bytes(checkpoint.root).hex()
 
 
