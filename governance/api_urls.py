@@ -13,6 +13,7 @@ from apps.catalog import api as catalog
 from apps.catalog import api_imports as imports
 from apps.core.problems import no_such_endpoint
 from apps.costs import api as costs
+from apps.costs import api_inbox as inbox
 from apps.findings import api as findings
 from apps.findings import api_exceptions as exceptions
 from apps.findings import api_policies as trials
@@ -50,7 +51,17 @@ FINDINGS: Routes = [
     ("scans/<uuid:scan_id>/errors", findings.EvaluationErrorViewSet, "scan-error"),
     ("scans", findings.ScanViewSet, "scan"),
 ]
-COSTS: Routes = [("costs", costs.CostViewSet, "cost")]
+COSTS: Routes = [
+    ("costs/lines", costs.CostLineViewSet, "cost-line"),
+    ("costs/periods", costs.CostPeriodViewSet, "cost-period"),
+    ("costs/explorer", costs.ExplorerViewSet, "cost-explorer"),
+    ("costs/forecast", costs.ForecastViewSet, "cost-forecast"),
+    ("costs/anomalies/<uuid:anomaly_id>/events", inbox.AnomalyEventViewSet, "anomaly-event"),
+    ("costs/anomalies", inbox.AnomalyViewSet, "anomaly"),
+    ("costs/budgets/<uuid:budget_id>/alerts", inbox.BudgetAlertViewSet, "budget-alert"),
+    ("costs/budgets", inbox.BudgetViewSet, "budget"),
+    ("costs", costs.CostViewSet, "cost"),
+]
 ACTIONS: Routes = [
     ("actions/needing-approval", actions.NeedingApprovalViewSet, "needing-approval"),
     ("actions/<uuid:action_id>/events", actions.ActionEventViewSet, "action-event"),
@@ -67,6 +78,11 @@ def _urls(routes: Routes) -> list[URLPattern | URLResolver]:
 
 
 v1: list[URLPattern | URLResolver] = [
+    path(
+        "costs/settings/",
+        costs.CostSettingsViewSet.as_view({"get": "retrieve", "put": "update"}),
+        name="cost-settings",
+    ),
     path("me/", tenancy.MeViewSet.as_view({"get": "retrieve"}), name="me"),
     path(
         "reports/<uuid:pk>/download/",

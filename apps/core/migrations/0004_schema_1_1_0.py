@@ -16,6 +16,6 @@ class Migration(migrations.Migration):
         ("tenancy", "0005_cloud_account_held"),
         ("notices", "0001_initial"),
         ("catalog", "0005_documents_by_type"),
-        ("costs", "0003_lines"),
+        ("costs", "0004_account_names"),
     ]
     operations = [SetSchemaVersion("1.1.0")]
