@@ -254,12 +254,13 @@ def totals_by(question: Question) -> QuerySet[Any]:
     """(group, bucket, amount), by bucket and then group: what the export holds, whole."""
     rows = rows_of(question)
     bucket: Any = {"day": F("day"), "week": _WEEKS, "month": _MONTHS}[question.grain]
-    return (
+    totals: QuerySet[Any] = (
         rows.annotate(bucket=bucket)
         .values_list("name", "bucket")
         .annotate(total=Sum(question.metric))
         .order_by("bucket", "name")
     )
+    return totals
 
 
 def _sums(question: Question | None) -> dict[str, Decimal] | None:

@@ -28,6 +28,12 @@
     return { days, raw, sums };
   };
 
+  // Half a bucket free at either side, so that the outer bars are whole.
+  const beside = (days, low, high) => {
+    const half = days.length > 1 ? (days[1] - days[0]) / 2 : 43200;
+    return [low - half, high + half];
+  };
+
   // Bars that touch the ground: the tallest sum first, so that the smaller ones lie over it.
   const draw = (place, data) => {
     const { days, raw, sums } = stacked(data);
@@ -39,7 +45,7 @@
       tzDate: (ts) => uPlot.tzDate(new Date(ts * 1000), "Etc/UTC"),
       legend: { show: false },
       cursor: { points: { show: false }, drag: { x: false, y: false } },
-      scales: { x: { time: true }, y: { range: (_, low, high) => [Math.min(0, low), high > 0 ? high * 1.06 : 1] } },
+      scales: { x: { time: true, range: (_, low, high) => beside(days, low, high) }, y: { range: (_, low, high) => [Math.min(0, low), high > 0 ? high * 1.06 : 1] } },
       axes: axes(),
       series: [
         {},
@@ -49,7 +55,8 @@
       ],
       hooks: { setCursor: [(u) => tell(place, data, raw, u.cursor.idx)] },
     };
-    return new uPlot(options, [days, ...order.map((i) => sums[i])], place);
+    // What is nothing is not drawn: a bar of no height would lie over its neighbours as a dash.
+    return new uPlot(options, [days, ...order.map((i) => sums[i].map((sum, at) => (raw[i][at] ? sum : null)))], place);
   };
 
   // A line of what was, a dashed one of what is expected, and the band around it.

@@ -15,7 +15,9 @@ DAYS = 150
 def series(seed: int, noise: float = 0.03, weekend: float = 0.7, growth: float = 1.0005) -> list[Decimal]:
     rnd = random.Random(seed)
     return [
-        Decimal(repr(round(1000 * growth**d * (weekend if d % 7 >= 5 else 1) * rnd.lognormvariate(0, noise), 4)))
+        Decimal(
+            repr(round(1000 * growth**d * (weekend if d % 7 >= 5 else 1) * rnd.lognormvariate(0, noise), 4))
+        )
         for d in range(DAYS)
     ]
 
@@ -73,7 +75,10 @@ def test_without_history_only_a_large_change_stands_out() -> None:
 def test_causes_are_ranked_by_share_and_the_narrower_comes_first() -> None:
     parts = [
         ("account", "a", "a", Decimal(100), Decimal(300)),
+        ("account", "b", "b", Decimal(10), Decimal(10)),
+        ("provider", "aws", "aws", Decimal(110), Decimal(310)),
         ("region", "eu", "eu", Decimal(100), Decimal(300)),
+        ("region", "us", "us", Decimal(10), Decimal(10)),
         ("resource", "i-1", "web", Decimal(10), Decimal(205)),
         ("resource", "i-2", "db", Decimal(50), Decimal(55)),
         ("resource", "i-3", "old", Decimal(20), Decimal(5)),

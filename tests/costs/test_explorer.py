@@ -67,7 +67,9 @@ def test_every_grouping_adds_up_to_the_file(costs: Tenant, group: str, grain: st
 
 
 def test_filters_narrow_and_what_is_not_shown_is_one_line(costs: Tenant) -> None:
-    wanted = sum(Decimal(r["BilledCost"]) for r in rows() if r["ServiceName"] == "S3" and "red" not in r["Tags"])
+    wanted = sum(
+        Decimal(r["BilledCost"]) for r in rows() if r["ServiceName"] == "S3" and "red" not in r["Tags"]
+    )
     assert ask(question_of({**ALL, "service": ["S3"]})).total == wanted
     untagged = ask(question_of({**ALL, "tag": ["team="]}))
     assert untagged.total == sum(Decimal(r["BilledCost"]) for r in rows() if r["Tags"] == "{}")

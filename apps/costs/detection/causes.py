@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -34,15 +35,20 @@ class Cause:
 
 
 def rank_causes(parts: Iterable[tuple[str, str, str, Decimal, Decimal]], difference: Decimal) -> list[Cause]:
-    """Parts are (dimension, value, label, before, now); only those that pull the way of `difference` are causes.
+    """Parts are (dimension, value, label, before, now), all values of each dimension; only those that pull the way of
+    `difference` are causes.
 
     A share may be over 1: another part went the other way.
     """
     if not difference:
         return []
+    found = list(parts)
+    # A dimension that all of the bill shares one value of says nothing about the difference.
+    values = Counter(part[0] for part in found)
+    telling_parts = [part for part in found if values[part[0]] > 1] or found
     causes = [
         Cause(dimension, value, label, before, now, ((now - before) / difference).quantize(Decimal("0.0001")))
-        for dimension, value, label, before, now in parts
+        for dimension, value, label, before, now in telling_parts
     ]
     telling = [cause for cause in causes if cause.share >= LEAST_SHARE]
     telling.sort(key=_rank, reverse=True)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 ZERO = Decimal(0)
-ONE = Decimal(1)
+NOISY = Decimal("0.7")
 TO_SIGMA = Decimal("1.4826")
 
 
@@ -75,7 +75,8 @@ def score_series(series: Sequence[Decimal], rule: Rule) -> Iterator[tuple[int, S
             threshold = max(threshold, rule.common_k * usual * abs(expected))
         yield at, Score(expected, series[at], _size(distance, threshold))
         if at >= rule.cold_seasons * rule.season and expected:
-            common.add(min(distance / abs(expected), ONE))
+            # A day that stands out counts as a noisy one and no more, or a level that stays would end itself.
+            common.add(min(distance, NOISY * threshold) / abs(expected))
 
 
 def _baseline(series: Sequence[Decimal], at: int, rule: Rule) -> tuple[Decimal, Decimal]:

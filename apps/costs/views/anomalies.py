@@ -50,6 +50,7 @@ class AnomalyList(ListPage):
     sorts = (
         Sort("recent", "Latest first", Keyset("-last_day", "-id")),
         Sort("oldest", "Earliest first", Keyset("last_day", "id")),
+        Sort("dearest", "Largest first", Keyset("-impact", "-id")),
     )
     columns = (
         Column(
@@ -60,7 +61,7 @@ class AnomalyList(ListPage):
             css="main",
         ),
         Column("service", "Service", css="wide"),
-        Column("impact", "Difference", cell=_impact, css="num"),
+        Column("impact", "Difference", cell=_impact, sort="dearest", css="num"),
         Column("expected", "Usually", cell=lambda a: money(a.expected), css="num"),
         Column("actual", "Was", cell=lambda a: money(a.actual), css="num"),
         Column("first_day", "From", cell=lambda a: cells.day(a.first_day), css="when"),
