@@ -14,6 +14,7 @@ from apps.catalog import api_imports as imports
 from apps.core.problems import no_such_endpoint
 from apps.costs import api as costs
 from apps.costs import api_inbox as inbox
+from apps.costs import api_shares as shares
 from apps.findings import api as findings
 from apps.findings import api_exceptions as exceptions
 from apps.findings import api_policies as trials
@@ -61,6 +62,8 @@ COSTS: Routes = [
     ("costs/periods", costs.CostPeriodViewSet, "cost-period"),
     ("costs/explorer", costs.ExplorerViewSet, "cost-explorer"),
     ("costs/forecast", costs.ForecastViewSet, "cost-forecast"),
+    ("costs/allocation", shares.AllocationViewSet, "cost-allocation"),
+    ("costs/metrics", shares.MetricViewSet, "cost-metric"),
     ("costs/anomalies/<uuid:anomaly_id>/events", inbox.AnomalyEventViewSet, "anomaly-event"),
     ("costs/anomalies", inbox.AnomalyViewSet, "anomaly"),
     ("costs/budgets/<uuid:budget_id>/alerts", inbox.BudgetAlertViewSet, "budget-alert"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from apps.core.filters import ChoicesFilter, DayFilter, PrefixFilter, StrictFilterSet, TextFilter
 
-from .models import ANOMALY_STATES, Budget, CostAnomaly, CostDay, CostLine, CostPeriod
+from .models import ANOMALY_STATES, Budget, CostAnomaly, CostDay, CostLine, CostPeriod, UnitMetric
 from .models.budgets import BUDGET_SCOPES
 
 
@@ -64,4 +64,14 @@ class BudgetFilter(StrictFilterSet):
 
     class Meta:
         model = Budget
+        fields: list[str] = []
+
+
+class MetricFilter(StrictFilterSet):
+    metric = TextFilter("metric")
+    day_from = DayFilter("day", "gte", help_text="On or after this day")
+    day_to = DayFilter("day", "lte", help_text="On or before this day")
+
+    class Meta:
+        model = UnitMetric
         fields: list[str] = []

@@ -1,5 +1,6 @@
 from django.urls import path
 
+from .views.allocation import AllocationPage, UnitCostPage
 from .views.anomalies import AnomalyDecide, AnomalyDetail, AnomalyList
 from .views.budgets import BudgetCreate, BudgetDetail, BudgetEnd, BudgetList
 from .views.days import CostList, PeriodList
@@ -12,6 +13,8 @@ urlpatterns = [
     path("costs/days/", CostList.as_view(), name="cost-list"),
     path("costs/periods/", PeriodList.as_view(), name="period-list"),
     path("costs/forecast/", ForecastPage.as_view(), name="forecast"),
+    path("costs/allocation/", AllocationPage.as_view(), name="allocation"),
+    path("costs/units/", UnitCostPage.as_view(), name="unit-costs"),
     path("costs/anomalies/", AnomalyList.as_view(), name="anomaly-list"),
     path("costs/anomalies/<uuid:pk>/", AnomalyDetail.as_view(), name="anomaly-detail"),
     path("costs/anomalies/<uuid:pk>/decide/", AnomalyDecide.as_view(), name="anomaly-decide"),

@@ -54,6 +54,8 @@ GROUPS = (
             Place("Anomalies", "costs:anomaly-list", "spike", ("costs:anomaly-detail",)),
             Place("Budgets", "costs:budget-list", "purse", ("costs:budget-detail", "costs:budget-create")),
             Place("Forecast", "costs:forecast", "trend"),
+            Place("Allocation", "costs:allocation", "tag"),
+            Place("Unit cost", "costs:unit-costs", "scale"),
         ),
     ),
     Group(
