@@ -78,8 +78,8 @@ def write_focus(path: Path, rows: int) -> None:
         writer.writerow(COLUMNS)
         for _ in range(rows):
             hour = START + dt.timedelta(hours=rnd.randrange(744))
-            service, account, region = rnd.randrange(60), rnd.randrange(20), rnd.randrange(4)
             resource, cost = rnd.randrange(20_000), f"{rnd.random() * 3:.10f}"
+            service, account, region = resource % 60, resource % 20, resource % 4
             quantity = f"{rnd.random() * 9:.4f}"
             writer.writerow(
                 [
