@@ -22,7 +22,7 @@ FILL = """
 INSERT INTO cost_rollups (tenant_id, day, currency, billed, effective, lines, provider, service, account, region, category)
 SELECT %(tenant)s, d::date, 'USD', a, a, 1, 'aws', 'Service ' || s, 'account', 'eu-west-1', 'Usage'
 FROM generate_series(%(first)s::date, %(last)s::date, interval '1 day') d, generate_series(1, %(services)s) s,
-    LATERAL (SELECT round((random() * 100 + d::date - %(first)s::date)::numeric, 6) AS a) amounts
+    LATERAL (SELECT round((random() * 100)::numeric + (d::date - %(first)s::date), 6) AS a) amounts
 """
 SERIES = """
 INSERT INTO cost_timeseries (tenant_id, service, day, amount)
