@@ -51,6 +51,9 @@ ROWS: dict[str, dict[str, Any]] = {
         "definition": Jsonb({}),
         "sha256": "x",
     },
+    "frameworks": {"id": "uuid:framework", "key": "k", "title": "t"},
+    "controls": {"id": "uuid:control", "framework_id": "uuid:framework", "code": "c-1", "label": "C-1"},
+    "policy_controls": {"id": "uuid:mapping", "control_id": "uuid:control", "policy_id": "{t}-policy"},
     "import_runs": {"id": "uuid:import", "kind": "inventory", "source": "s"},
     "import_refusals": {"run_id": "uuid:import", "reason": "r"},
     "violations": {
@@ -69,6 +72,7 @@ ROWS: dict[str, dict[str, Any]] = {
         "created_by": "uuid:user",
     },
     "scan_runs": {"id": "uuid:scan"},
+    "policy_evaluations": {"scan_id": "uuid:scan", "policy_id": "{t}-policy", "outcome": "judged"},
     "evaluation_errors": {"scan_id": "uuid:scan", "policy_id": "{t}-policy", "message": "m"},
     "actions": {"id": "uuid:action", "type": "t", "status": "queued", "requested_by": "uuid:user"},
     "action_events": {"action_id": "uuid:action", "message": "m"},
@@ -125,8 +129,8 @@ ROWS: dict[str, dict[str, Any]] = {
     "cost_unit_metrics": {"metric": "orders", "day": "today", "quantity": 1},
     "reports": {"id": "uuid:report", "period_from": "today", "period_to": "today"},
 }
-# Written by triggers of `violations`.
-BY_TRIGGER = {"violation_events", "violation_counters"}
+# Written by triggers of `violations`, `exceptions` and `policies`.
+BY_TRIGGER = {"violation_events", "violation_counters", "posture_days", "exception_events", "policy_states"}
 # Written by the owner role alone.
 BY_OWNER = {"cloud_credentials"}
 NAMESPACE = uuid.UUID("6f1c9a0e-3f57-4a39-9a38-1d2f0c8b7a55")
@@ -269,6 +273,8 @@ def test_a_row_can_not_move_to_another_tenant(as_a: Any, estates: Any, table: st
             "action_id",
             "created_by",
             "requested_by",
+            "framework_id",
+            "control_id",
             "credential_id",
             "notice_id",
             "delivery_id",
@@ -276,7 +282,7 @@ def test_a_row_can_not_move_to_another_tenant(as_a: Any, estates: Any, table: st
             "budget_id",
         )
         # Plain texts without a foreign key, as specified: nothing is checked, nothing is reached.
-        and (table, column) not in {("evaluation_errors", "policy_id")}
+        and (table, column) not in {("evaluation_errors", "policy_id"), ("policy_evaluations", "policy_id")}
     ],
 )
 def test_a_row_can_not_point_at_another_tenants_row(as_a: Any, estates: Any, table: str, column: str) -> None:
