@@ -6,15 +6,22 @@ class FindingsConfig(AppConfig):
     label = "findings"
 
     def ready(self) -> None:
+        from functools import partial
+
+        from apps.catalog.jobs import run_import
         from apps.catalog.languages import use_policy_language
         from apps.jobs.registry import JobKind, register_job, register_sweep
 
         from .policy_reader import PolicyReader
         from .services.exceptions import sweep_exceptions
+        from .services.findings_import import import_findings
         from .services.scanning import JOB_TYPE, fail_scans_of, run_policy_scan
 
         use_policy_language(PolicyReader())
         register_job(
             JobKind(JOB_TYPE, "scans.policy", "Policy scan", run=run_policy_scan, finished=fail_scans_of)
+        )
+        register_job(
+            JobKind("findings.import", "jobs", "Findings import", run=partial(run_import, import_findings))
         )
         register_sweep("exceptions", sweep_exceptions)

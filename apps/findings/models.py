@@ -97,6 +97,16 @@ class Violation(TenantModel):
                 condition=Q(status="suppressed"),
                 name="violations_lapsing",
             ),
+            # Of other tools there are few beside our own.
+            models.Index(
+                "tenant",
+                "source",
+                F("severity_rank").desc(),
+                F("last_seen").desc(),
+                F("id").desc(),
+                condition=~Q(source="policy"),
+                name="violations_foreign",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -165,7 +175,10 @@ class ViolationCounter(TenantModel):
 
 
 class Recommendation(TenantModel):
-    """Something worth doing. `kind` is one of four; the detector that made it is `rule`."""
+    """Something worth doing. `kind` is one of four; the detector that made it is `rule`.
+
+    `source` is the tool that said so, empty for our own; `key` is what it is about, so that it is said once.
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     kind = models.TextField()
@@ -178,9 +191,12 @@ class Recommendation(TenantModel):
     created_at = models.DateTimeField(db_default=TransactionNow())
     rule = models.TextField(db_default="")
     resource_id = models.TextField(null=True)
+    source = models.TextField(db_default="")
+    key = models.TextField(null=True)
 
     class Meta:
         db_table = "recommendations"
+        constraints = [models.UniqueConstraint(fields=["tenant", "key"], name="recommendations_key")]
         indexes = [
             models.Index(fields=["tenant", "kind", "severity"], name="recommendations_kind_severity"),
             models.Index("tenant", F("created_at").desc(), F("id").desc(), name="recommendations_recent"),

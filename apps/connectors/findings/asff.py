@@ -21,7 +21,7 @@ _VERDICTS = {"PASSED": PASS, "FAILED": FAIL, "WARNING": FAIL}
 def read_asff(stream: ByteStream) -> Iterator[FindingRecord | Refusal]:
     """A record for each resource of each finding, or a refusal with the finding's line."""
     first, whole = first_byte(stream)
-    by_line = first == b"{" and is_row(whole, b'"SchemaVersion"')
+    by_line = first == b"{" and is_row(whole, LIST_KEYS)
     lines = numbered_lines(whole) if by_line else array_elements(whole, LIST_KEYS)
     for item in lines:
         if isinstance(item, Refusal):

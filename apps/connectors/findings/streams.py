@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, cast
 
+from apps.connectors.files.detection import first_keys
 from apps.connectors.files.source import ByteStream
 
 _LOOKED_AT = 64 * 1024
@@ -14,10 +16,9 @@ def first_byte(stream: ByteStream) -> tuple[bytes, ByteStream]:
     return peeked(stream).lstrip()[:1], stream
 
 
-def is_row(stream: ByteStream, key: bytes) -> bool:
-    """Whether the first line is an object of its own that has `key`: one row a line, and no document around."""
-    line = peeked(stream).lstrip().split(b"\n", 1)[0].rstrip()
-    return key in line and line.endswith(b"}")
+def is_row(stream: ByteStream, list_keys: Collection[str]) -> bool:
+    """Whether the first object is a row of its own, and not a document around a list."""
+    return first_keys(peeked(stream).lstrip(), depth=1).isdisjoint(list_keys)
 
 
 def peeked(stream: ByteStream) -> bytes:
