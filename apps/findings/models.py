@@ -32,6 +32,10 @@ __all__ = [
     "ViolationEvent",
 ]
 
+# What our own scans find; other violations name the tool that found them.
+OWN_SOURCE = "policy"
+# Language and status of the policies that stand for other tools' checks.
+EXTERNAL = "external"
 VIOLATION_STATES = ("open", "suppressed", "fixed")
 EXCEPTION_STATES = ("pending", "approved", "rejected", "expired")
 RECOMMENDATION_KINDS = ("cost_optimization", "compliance", "security", "rightsizing")
@@ -59,7 +63,7 @@ class Violation(TenantModel):
     exception_id = models.UUIDField(null=True)
     fixed_at = models.DateTimeField(null=True)
     policy_version = models.IntegerField(null=True)
-    source = models.TextField(db_default="policy")
+    source = models.TextField(db_default=OWN_SOURCE)
 
     class Meta:
         db_table = "violations"
@@ -104,7 +108,7 @@ class Violation(TenantModel):
                 F("severity_rank").desc(),
                 F("last_seen").desc(),
                 F("id").desc(),
-                condition=~Q(source="policy"),
+                condition=~Q(source=OWN_SOURCE),
                 name="violations_foreign",
             ),
         ]

@@ -28,10 +28,10 @@ from apps.core.context import current_tenant_id, tenant_transaction
 from apps.core.errors import InvalidInput
 from apps.core.ids import derived_key
 
+from ..models import EXTERNAL
 from .findings_sql import CLOSE, COPY_COLUMNS, INCOMING, OPEN, POLICIES, RECOMMEND, RESOLVE, RESOURCES, SEEN
 
 BATCH_ROWS = 2_000
-EXTERNAL = "external"
 
 
 def import_findings(
