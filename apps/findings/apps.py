@@ -11,8 +11,10 @@ class FindingsConfig(AppConfig):
         from apps.catalog.jobs import run_import
         from apps.catalog.languages import use_policy_language
         from apps.jobs.registry import JobKind, register_job, register_sweep
+        from apps.notices.codes import register_notices
 
         from .policy_reader import PolicyReader
+        from .services.exception_notices import FAMILY, OCCASIONS
         from .services.exceptions import sweep_exceptions
         from .services.findings_import import import_findings
         from .services.scanning import JOB_TYPE, fail_scans_of, run_policy_scan
@@ -25,3 +27,4 @@ class FindingsConfig(AppConfig):
             JobKind("findings.import", "jobs", "Findings import", run=partial(run_import, import_findings))
         )
         register_sweep("exceptions", sweep_exceptions)
+        register_notices(FAMILY, "Exceptions", OCCASIONS)

@@ -9,19 +9,11 @@ from apps.jobs.models import Job
 from apps.notices.models import EMAIL, WEBHOOK, Delivery, Notice, WebhookEndpoint
 from apps.notices.services import notify
 from apps.notices.services.preferences import set_muted
-from apps.tenancy.models import Tenant, User
+from apps.tenancy.models import User
 from apps.tenancy.roles import Role
 
 pytestmark = pytest.mark.django_db
 Users = dict[Role, User]
-
-
-@pytest.fixture
-def people(in_tenant: Tenant, users: Users) -> Users:
-    for role, user in users.items():
-        user.email = f"{role}@example.org"
-        user.save(update_fields=["email"])
-    return users
 
 
 def tell(**given: object) -> int:

@@ -125,6 +125,8 @@ def _exchange(
         connection.request("POST", target, body, plain)
         response = connection.getresponse()
         response.read(ANSWER_LIMIT)
+        if late.is_set():  # the head was cut in the midst, which http.client takes for its end
+            raise TimeoutError
         return response.status
     except (OSError, http.client.HTTPException) as error:
         if late.is_set():
