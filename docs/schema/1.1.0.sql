@@ -1741,6 +1741,24 @@ SELECT tenant_id, id, status, expires_at, actor_id, at FROM (
 ) known ORDER BY id, part;
 
 
+-- findings.0006_foreign_findings
+--
+-- Add field key to recommendation
+--
+ALTER TABLE "recommendations" ADD COLUMN "key" text NULL;
+--
+-- Add field source to recommendation
+--
+ALTER TABLE "recommendations" ADD COLUMN "source" text DEFAULT '' NOT NULL;
+--
+-- Create index violations_foreign on F(tenant), F(source), OrderBy(F(severity_rank), descending=True), OrderBy(F(last_seen), descending=True), OrderBy(F(id), descending=True) on model violation
+--
+CREATE INDEX "violations_foreign" ON "violations" ("tenant_id", "source", "severity_rank" DESC, "last_seen" DESC, "id" DESC) WHERE NOT ("source" = 'policy');
+--
+-- Create constraint recommendations_key on model recommendation
+--
+ALTER TABLE "recommendations" ADD CONSTRAINT "recommendations_key" UNIQUE ("tenant_id", "key");
+
 -- costs.0001_initial
 --
 -- Create model CostDay
