@@ -1918,6 +1918,12 @@ ALTER TABLE "cost_settings" ADD CONSTRAINT "cost_settings_tenant_id_27efe6f0_fk_
 ALTER TABLE "cost_tag_rollups" ADD CONSTRAINT "cost_tag_rollups_tenant_id_b94aa814_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
 ALTER TABLE "cost_unit_metrics" ADD CONSTRAINT "cost_unit_metrics_tenant_id_7cc969dd_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
 
+-- costs.0004_account_names
+--
+-- Add field account_names to costsettings
+--
+ALTER TABLE "cost_settings" ADD COLUMN "account_names" jsonb DEFAULT '{}'::jsonb NOT NULL;
+
 -- reports.0001_initial
 --
 -- Create model Report
