@@ -14,6 +14,7 @@ class Migration(migrations.Migration):
         ("audit", "0005_seal_state"),
         ("catalog", "0007_framework_records"),
         ("findings", "0005_point_in_time"),
+        ("reports", "0002_framework"),
         ("tenancy", "0005_cloud_account_held"),
         ("notices", "0001_initial"),
         ("catalog", "0005_documents_by_type"),
