@@ -17,7 +17,7 @@ from apps.evidence.store import read_artifact
 from tests.audit.conftest import bucket, seal, signers  # noqa: F401  (fixtures)
 from tests.reports.conftest import Estate
 
-pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner", "sealer"])
 
 
 def verify(folder: Path, *arguments: str) -> tuple[int, str]:
@@ -77,8 +77,9 @@ def test_another_key_a_changed_manifest_and_a_changed_receipt_are_named(
 def test_a_bundle_that_was_not_sealed_says_so(estate: Estate, tmp_path: Path, signers: list[Signer]) -> None:  # noqa: F811
     report = estate.run(estate.request("2025-03-01", "2025-03-31"))
     with estate.scope(), read_artifact(report.object_key, report.version_id, report.sha256) as packed:
-        zipfile.ZipFile(packed).extractall(tmp_path)
-    assert not (tmp_path / "receipt.json").exists()
-    code, said = verify(tmp_path)
+        zipfile.ZipFile(packed).extractall(tmp_path / "bundle")
+    folder = tmp_path / "bundle"
+    assert not (folder / "receipt.json").exists()
+    code, said = verify(folder)
     assert code == 0 and "nothing here can vouch for the manifest itself" in said
-    assert verify(tmp_path, "--public-key", str(signers[0].verifier))[0] == 1
+    assert verify(folder, "--public-key", str(signers[0].verifier))[0] == 1

@@ -226,9 +226,13 @@ def check_receipt(folder: Path, manifest: Row, key: str | None, found: Findings)
     tlog = load_proofs(folder)
     try:
         checkpoint = tlog.parse_checkpoint((folder / CHECKPOINT).read_bytes())
-        verifier = tlog.parse_verifier(key) if key else None
     except (OSError, tlog.Malformed) as error:
         found.add(CHECKPOINT, str(error))
+        return UNSEALED
+    try:
+        verifier = tlog.parse_verifier(key) if key else None
+    except tlog.Malformed as error:
+        found.add("--public-key", str(error))
         return UNSEALED
     if not checkpoint.origin.endswith(f"/tenants/{manifest['tenant']['id']}"):
         found.add(CHECKPOINT, f"is of {checkpoint.origin}")
