@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from apps.audit.keys import Signer
 from apps.evidence.store import read_artifact
@@ -55,7 +56,7 @@ def test_another_key_a_changed_manifest_and_a_changed_receipt_are_named(
     signers: list[Signer],  # noqa: F811
 ) -> None:
     key = str(signers[0].verifier)
-    other = Signer("other", type(signers[0].key).generate())
+    other = Signer("other", Ed25519PrivateKey.generate())
     code, said = verify(sealed, "--public-key", str(other.verifier))
     assert code == 1 and "WRONG  checkpoint.txt: is not signed by other" in said
     manifest = sealed / "manifest.json"
