@@ -19,6 +19,8 @@ class Migration(migrations.Migration):
         ("notices", "0001_initial"),
         ("costs", "0003_lines"),
         ("catalog", "0007_framework_records"),
+        ("findings", "0005_point_in_time"),
+        ("reports", "0002_framework"),
         ("findings", "0006_foreign_findings"),
         ("tenancy", "0005_cloud_account_held"),
         ("notices", "0001_initial"),
