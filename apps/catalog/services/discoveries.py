@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.core.db.fields import TransactionNow
-from apps.core.errors import Refused
+from apps.core.errors import StaleState
 from apps.jobs.models import FAILED, FINISHED, Job
 from apps.jobs.registry import is_registered
 from apps.jobs.services import enqueue
@@ -28,7 +28,7 @@ def start_discovery(*, account: CloudAccount, send: bool = True) -> Job:
     with transaction.atomic():
         account = CloudAccount.objects.select_for_update().get(pk=account.pk)
         if account.status != CONNECTED:
-            raise Refused(f"{account} is {account.status}: test it first.")
+            raise StaleState(f"{account} is {account.status}: test it first.")
         if account.discovery_job_id is not None:
             last = Job.objects.filter(pk=account.discovery_job_id).exclude(status__in=FINISHED).first()
             if last is not None:
