@@ -33,7 +33,11 @@ NOTICES: Routes = [
     ("deliveries", notices.DeliveryViewSet, "delivery"),
 ]
 JOBS: Routes = [("jobs", jobs.JobViewSet, "job")]
-AUDIT: Routes = [("audits", audit.AuditViewSet, "audit")]
+AUDIT: Routes = [
+    ("audits/checkpoints", audit.CheckpointViewSet, "checkpoint"),
+    ("audits/verifications", audit.VerificationViewSet, "verification"),
+    ("audits", audit.AuditViewSet, "audit"),
+]
 CATALOG: Routes = [
     ("resources", catalog.ResourceViewSet, "resource"),
     ("policies/preview", trials.PreviewViewSet, "preview"),

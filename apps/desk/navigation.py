@@ -80,7 +80,7 @@ GROUPS = (
         "Evidence",
         (
             Place("Reports", "reports:report-list", "file", ("reports:report-detail", "reports:report-create")),
-            Place("Audit trail", "audit:audit-list", "list"),
+            Place("Audit trail", "audit:audit-list", "list", ("audit:seal",)),
         ),
     ),
     Group(

@@ -33,6 +33,8 @@ ROWS: list[Row] = [
     get("jobs:job-progress", pk="job"),
     Row("jobs:job-cancel", "POST", VIEW, {"pk": "job"}, personal=True),
     get("audit:audit-list"),
+    get("audit:seal"),
+    post("audit:verify", EXPORT),
     get("findings:framework-list"),
     get("findings:framework-detail", pk="framework"),
     get("findings:control-detail", pk="control"),

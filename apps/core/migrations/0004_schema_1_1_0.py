@@ -14,6 +14,8 @@ class Migration(migrations.Migration):
         ("actions", "0003_guards"),
         ("audit", "0005_seal_state"),
         ("catalog", "0007_framework_records"),
+        ("findings", "0005_point_in_time"),
+        ("reports", "0002_framework"),
         ("findings", "0006_foreign_findings"),
         ("tenancy", "0005_cloud_account_held"),
         ("notices", "0001_initial"),
