@@ -55,12 +55,14 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("Scan runs", "radar", "admin:findings_scanrun_changelist"),
             Entry("Jobs", "manufacturing", "admin:jobs_job_changelist"),
             Entry("Audit trail", "history", "admin:audit_audit_changelist"),
+            Entry("Seal of the trail", "verified_user", "audit:seal"),
         ),
     ),
     (
         "Manage",
         (
             Entry("Users", "group", "admin:tenancy_user_changelist", Permission.MANAGE),
+            Entry("Rules of approval", "policy", "admin:actions_actionrule_changelist", Permission.MANAGE),
             Entry("API tokens", "key", "admin:tenancy_apitoken_changelist", Permission.MANAGE),
             Entry("Webhooks", "webhook", "admin:notices_webhookendpoint_changelist", Permission.MANAGE),
             Entry("Deliveries", "outgoing_mail", "admin:notices_delivery_changelist", Permission.MANAGE),

@@ -21,12 +21,15 @@ from apps.core.db.fields import (
 from apps.core.ids import derived_key, new_id
 from apps.core.models import TenantModel
 
+from .models_discovery import DiscoveryScope, DiscoverySeen
 from .models_frameworks import Control, Framework, PolicyControl, PolicyState
 
 __all__ = [
     "PROVIDERS",
     "SEVERITIES",
     "Control",
+    "DiscoveryScope",
+    "DiscoverySeen",
     "Framework",
     "ImportRefusal",
     "ImportRun",
@@ -129,7 +132,8 @@ class Policy(TenantModel):
     """A rule with its parameters and scope. The provider's own id is in `metadata["provider_id"]`.
 
     status: active (scanned), draft, disabled, needs_parameters (a required parameter has no value),
-    unsupported (refused, with reasons in `metadata["refusals"]`), invalid.
+    unsupported (refused, with reasons in `metadata["refusals"]`), invalid, external (a check of another tool,
+    which nothing here judges).
     """
 
     id = models.TextField(primary_key=True)

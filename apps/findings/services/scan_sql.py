@@ -36,6 +36,13 @@ _OF_CHANGED = """
     ) changed ON changed.id = v.resource_id"""
 _OF_RESOURCE = "\n    AND v.resource_id = %(resource)s"
 
+IN_FORCE = """
+in_force AS MATERIALIZED (
+    SELECT id, policy_id, resource_id, expires_at FROM exceptions
+    WHERE tenant_id = %(tenant)s AND status = 'approved' AND selector IS NULL
+      AND (expires_at IS NULL OR expires_at > now())
+)"""
+
 _DIFF = """
 WITH hits AS MATERIALIZED ({hits}),
 {judged},
@@ -43,13 +50,9 @@ found AS MATERIALIZED (
     SELECT h.resource_id, h.policy_id, h.outcome, h.reason, j.severity, j.current_version
     FROM hits h
     JOIN judged j ON j.id = h.policy_id
-    JOIN resources r ON r.id = h.resource_id AND r.status IS DISTINCT FROM 'deleted'
+    JOIN resources r ON r.id = h.resource_id AND coalesce(r.status, '') NOT IN ('deleted', 'reported')
 ),
-in_force AS MATERIALIZED (
-    SELECT id, policy_id, resource_id, expires_at FROM exceptions
-    WHERE tenant_id = %(tenant)s AND status = 'approved' AND selector IS NULL
-      AND (expires_at IS NULL OR expires_at > now())
-),
+{in_force},
 {existing},
 opened AS (
     INSERT INTO violations (id, tenant_id, policy_id, resource_id, severity, reason, policy_version,
@@ -100,7 +103,7 @@ SELECT (SELECT count(*) FROM opened),
 """
 
 # The exception in force that covers a finding longest; without a term comes first.
-_COVERING = """
+COVERING = """
     SELECT x.id, x.expires_at FROM in_force x
     WHERE (x.policy_id IS NULL OR x.policy_id = f.policy_id)
       AND (x.resource_id IS NULL OR x.resource_id = f.resource_id)
@@ -127,8 +130,9 @@ orphans AS (
     JOIN known k ON k.id = v.policy_id
     JOIN resources r ON r.id = v.resource_id
     LEFT JOIN typed t ON t.policy_id = v.policy_id AND t.type = r.type
-    WHERE v.tenant_id = %(tenant)s AND v.status <> 'fixed' AND v.source = 'policy'{narrowed}
-      AND (r.status = 'deleted' OR k.status <> 'active' OR (k.any_type IS FALSE AND t.policy_id IS NULL))
+    WHERE v.tenant_id = %(tenant)s AND v.status <> 'fixed'{narrowed}
+      AND (r.status = 'deleted' OR (v.source = 'policy' AND (
+          r.status = 'reported' OR k.status <> 'active' OR (k.any_type IS FALSE AND t.policy_id IS NULL))))
 )
 UPDATE violations v SET status = 'fixed', fixed_at = now(), suppressed_until = NULL, exception_id = NULL
 FROM orphans o WHERE v.id = o.id AND v.status <> 'fixed'
@@ -146,7 +150,7 @@ _PREVIEW = """
 WITH found AS (
     SELECT h.resource_id, h.outcome FROM ({hits}) h WHERE NOT EXISTS (
         SELECT 1 FROM resources r
-        WHERE r.tenant_id = %(tenant)s AND r.id = h.resource_id AND r.status = 'deleted')
+        WHERE r.tenant_id = %(tenant)s AND r.id = h.resource_id AND r.status IN ('deleted', 'reported'))
 ),
 standing AS (
     SELECT resource_id, reason FROM violations
@@ -218,8 +222,9 @@ def diff_statement(
     return _DIFF.format(
         hits=hits,
         judged=_JUDGED,
+        in_force=IN_FORCE,
         existing=_EXISTING.format(narrowed=narrowed),
-        covering=_COVERING,
+        covering=COVERING,
         lapsed=_LAPSED,
     )
 
