@@ -16,10 +16,9 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 
-from apps.rules.custodian.conversions import conversion
-from apps.rules.custodian.fragments import by_kind, string_of
-from apps.rules.dialect import Operator, SqlScope
-from apps.rules.sql.fragment import Sql, number, sql, text
+from apps.rules.custodian.fragments import by_kind, once, string_of
+from apps.rules.dialect import Function, Operator, SqlScope
+from apps.rules.sql.fragment import FALSE, Sql, number, sql, text
 from apps.rules.sql.values import SqlValue, Truth
 from apps.rules.tree import MISSING, Json, JsonOrMissing
 
@@ -117,8 +116,20 @@ def _read_epoch(value: Decimal) -> str | None:
 # --- SQL ------------------------------------------------------------------------------------------------------
 
 
-def _date_sql(x: Sql) -> Sql:
-    return dated(by_kind(x, {"string": text_moment(string_of(x)), "number": _number_moment(x)}, _NO_MOMENT))
+class Dated(SqlValue):
+    """A date that is still a timestamptz (NULL where it is none), and is written as text only where text is asked for."""
+
+    def __init__(self, moment: Sql) -> None:
+        super().__init__("json", dated(moment))
+        self.moment = moment
+
+
+def _date_sql(args: Sequence[SqlValue], scope: SqlScope) -> SqlValue:
+    return Dated(once(args[0], scope, _moment_of))
+
+
+def _moment_of(x: Sql) -> Sql:
+    return by_kind(x, {"string": text_moment(string_of(x)), "number": _number_moment(x)}, _NO_MOMENT)
 
 
 _NO_MOMENT = Sql("null::timestamptz")
@@ -184,10 +195,35 @@ def _compared(symbol: str, demands: tuple[str, str], *, when_no_date: bool = Fal
         return _HOLDS[symbol](left, right)
 
     def to_sql(left: SqlValue, right: SqlValue, _: SqlScope) -> Truth:
+        if isinstance(left, Dated) and isinstance(right.constant, str):
+            return Truth(_compared_moment(left.moment, symbol, right.constant, when_no_date=when_no_date))
         compared = sql(f'({{}}) collate "C" {symbol} {{}}', left.text(), right.text())
         return Truth(sql(f"coalesce({{}}, {'true' if when_no_date else 'false'})", compared))
 
     return Operator(evaluate, to_sql, demands)
+
+
+def _compared_moment(moment: Sql, symbol: str, date: str, *, when_no_date: bool) -> Sql:
+    """The same without writing the date: whether it lies in the time that the comparison leaves. Years beyond 1 to 9999
+    are no dates, hence ranges with two ends; by `<@`, since BETWEEN would read the date twice."""
+    first, last = {
+        "<": (_FIRST, _beside(date, -1)),
+        "<=": (_FIRST, date),
+        ">": (_beside(date, 1), _LAST),
+        ">=": (date, _LAST),
+    }.get(symbol, (date, date))
+    if first is None or last is None:
+        return FALSE
+    lies = sql("{} <@ {}", moment, Sql("%s::tstzrange", (f"[{first},{last}]",)))
+    return sql("coalesce(not ({}), true)" if when_no_date else "coalesce({}, false)", lies)
+
+
+def _beside(date: str, microseconds: int) -> str | None:
+    """The moment before or after; None where there is none that can be written."""
+    try:
+        return written(datetime.fromisoformat(date) + timedelta(microseconds=microseconds))
+    except OverflowError:
+        return None
 
 
 _HOLDS: dict[str, Callable[[str, str], bool]] = {
@@ -214,4 +250,4 @@ def _date(args: Sequence[JsonOrMissing]) -> JsonOrMissing:
     return MISSING if found is None else found
 
 
-FUNCTIONS = {"date": conversion(_date, _date_sql)}
+FUNCTIONS = {"date": Function(_date, _date_sql)}

@@ -126,16 +126,9 @@ def _batch_query(policies: Sequence[tuple[str, CompiledRule]], rows: RowFilter) 
             errors.append(
                 sql("when {} then {}", integer(-code), _told(no_answer, tree, columns, walker.tenant))
             )
-    layered = columns.layered(_base(columns, rows, provider))
-    found = statement(
-        "select x.*, array_remove(array[{}]::integer[], null) as hits from ({}) x offset 0",
-        join(", ", cases),
-        layered,
-    )
+    layered, cases = columns.layered(_base(columns, rows, provider), cases)
     told = pooled(join(" ", [*reasons, *errors]) if reasons else Sql("when 0 then null"), "w.words", words)
-    coded = statement(
-        "select x.*, unnest(x.hits) as code from ({}) x where x.hits <> array[]::integer[]", found
-    )
+    coded = _coded(cases, layered)
     return statement(
         "select x.id as resource_id, ({})[abs(x.code)] as policy_id,"
         " case when x.code > 0 then 'hit' else 'error' end as outcome,"
@@ -145,6 +138,18 @@ def _batch_query(policies: Sequence[tuple[str, CompiledRule]], rows: RowFilter) 
         integer(REASON_LIMIT),
         coded,
         texts(words),
+    )
+
+
+def _coded(cases: list[Sql], rows: Sql) -> Sql:
+    """The rows with the column `code`: once for each policy that hits it or has no answer, and not at all without one."""
+    if len(cases) == 1:
+        found = statement("select x.*, {} as code from ({}) x offset 0", cases[0], rows)
+        return statement("select x.* from ({}) x where x.code is not null", found)
+    listed = "select x.*, array_remove(array[{}]::integer[], null) as hits from ({}) x offset 0"
+    found = statement(listed, join(", ", cases), rows)
+    return statement(
+        "select x.*, unnest(x.hits) as code from ({}) x where x.hits <> array[]::integer[]", found
     )
 
 
@@ -183,7 +188,7 @@ def _case(truth: Truth, code: int) -> Sql:
 
 
 def _base(columns: Columns, rows: RowFilter, provider: str | None) -> Sql:
-    """The subselect `b`: the rows to look at, with no more than the rules read."""
+    """The innermost subselect: the rows to look at, with no more than the rules read."""
     selected = ["r.id", *(f"r.{COLUMNS[name]}" for name in sorted(columns.base - {"id"}))]
     source = "resources r"
     if columns.reads_document:
