@@ -20,7 +20,7 @@ from apps.rules.custodian.fragments import by_kind, once, string_of
 from apps.rules.dialect import Function, Operator, SqlScope
 from apps.rules.sql.fragment import FALSE, Sql, number, sql, text
 from apps.rules.sql.values import SqlValue, Truth
-from apps.rules.tree import MISSING, Json, JsonOrMissing
+from apps.rules.tree import MISSING, Const, Json, JsonOrMissing
 
 _DATE = "(?:[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{4}/[0-9]{2}/[0-9]{2})"
 _TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,9})?)?"
@@ -50,12 +50,23 @@ def written(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z").rjust(27, "0")
 
 
-def shifted(now: datetime, *, days: float = 0, hours: float = 0, minutes: float = 0) -> str:
-    """`now` moved, kept within the years that can be written."""
+def shifted(now: datetime, *, days: float = 0, hours: float = 0, minutes: float = 0) -> Const:
+    """`now` moved, kept within the years that can be written; in words, "90 days ago"."""
+    label = _from_now({"day": days, "hour": hours, "minute": minutes})
     try:
-        return written(now + timedelta(days=days, hours=hours, minutes=minutes))
+        return Const(written(now + timedelta(days=days, hours=hours, minutes=minutes)), label)
     except OverflowError:
-        return _LAST if days > 0 else _FIRST
+        return Const(_LAST if days > 0 else _FIRST, label)
+
+
+def _from_now(spans: dict[str, float]) -> str:
+    told = [f"{abs(n):g} {unit}{'' if abs(n) == 1 else 's'}" for unit, n in spans.items() if n]
+    if not told:
+        return "now"
+    signs = {n > 0 for n in spans.values() if n}
+    if len(signs) == 2:
+        return "now " + " ".join(f"{n:+g} {unit}s" for unit, n in spans.items() if n)
+    return f"{' '.join(told)} {'from now' if signs == {True} else 'ago'}"
 
 
 def read_date(value: JsonOrMissing) -> str | None:
@@ -117,7 +128,7 @@ def _read_epoch(value: Decimal) -> str | None:
 
 
 class Dated(SqlValue):
-    """A date that is still a timestamptz (NULL where it is none), and is written as text only where text is asked for."""
+    """A date that is still a timestamptz (NULL where it is none); written only where its text is asked for."""
 
     def __init__(self, moment: Sql) -> None:
         super().__init__("json", dated(moment))

@@ -68,8 +68,8 @@ def _filled_in(expression: Sql, columns: Mapping[str, Sql]) -> Sql:
 def layered(base: Sql, columns: Mapping[str, Sql], readers: Sequence[Sql]) -> tuple[Sql, list[Sql]]:
     """The subselect whose alias is to be `x`, and the readers over it.
 
-    `base` (alias `x` too) gives the inventory's columns; `columns` maps `x.c0`, `x.c1`, … to what they are, each made of
-    base columns and earlier ones; `readers` are the expressions that are wanted.
+    `base` (alias `x` too) gives the inventory's columns; `columns` maps `x.c0`, `x.c1`, … to what they are, each
+    made of base columns and earlier ones; `readers` are the expressions that are wanted.
     """
     uses = _uses(columns, readers)
     inlined: dict[str, Sql] = {}
@@ -88,8 +88,8 @@ def layered(base: Sql, columns: Mapping[str, Sql], readers: Sequence[Sql]) -> tu
             levels.append([])
         levels[level].append(statement(f"{{}} as {name.removeprefix('x.')}", made))
     current = base
-    for level in levels:
-        current = statement("select x.*, {} from ({}) x offset 0", join(", ", level), current)
+    for made_here in levels:
+        current = statement("select x.*, {} from ({}) x offset 0", join(", ", made_here), current)
     return current, [_filled_in(reader, inlined) for reader in readers]
 
 
@@ -106,7 +106,7 @@ def _uses(columns: Mapping[str, Sql], readers: Iterable[Sql]) -> Counter[str]:
 
     for reader in readers:
         count(reader)
-    for name in reversed(columns):
+    for name in reversed(list(columns)):
         if name in uses:
             count(columns[name])
     return uses

@@ -142,7 +142,7 @@ def _batch_query(policies: Sequence[tuple[str, CompiledRule]], rows: RowFilter) 
 
 
 def _coded(cases: list[Sql], rows: Sql) -> Sql:
-    """The rows with the column `code`: once for each policy that hits it or has no answer, and not at all without one."""
+    """The rows with the column `code`: once for each policy that hits or has no answer, and not without one."""
     if len(cases) == 1:
         found = statement("select x.*, {} as code from ({}) x offset 0", cases[0], rows)
         return statement("select x.* from ({}) x where x.code is not null", found)

@@ -1,8 +1,9 @@
 """The columns of a statement: each place of a resource that its rules read is extracted once a row.
 
-A statement reads its rows in layers, each with the alias `x` and fenced by OFFSET 0 so that nothing is computed twice: the
-inventory row, with one flat copy of the properties (a TOASTed document is decompressed once); then the extracted places;
-then what operators share. Which of these become columns is decided when all rules are there (`layers.py`).
+A statement reads its rows in layers, each with the alias `x` and fenced by OFFSET 0 so that nothing is computed
+twice: the inventory row, with one flat copy of the properties (a TOASTed document is decompressed once); then the
+extracted places; then what operators share. Which of these become columns is decided when all rules are there
+(`layers.py`).
 
 Places of other rows and of array elements are read where they stand.
 """
@@ -216,9 +217,9 @@ def _folded_member(holder: Sql, name: str, columns: Columns, *, as_text: bool = 
     folded = ascii_lower(name)
     holder = columns.share(holder)
     # An exact member that is null has no text, and is still the one that counts.
-    arrow, value, absent = ("->>", f"{each}.value #>> array[]::text[]", " and not jsonb_exists({}, {})") if as_text else (
-        "->", f"{each}.value", ""
-    )  # fmt: skip
+    arrow, value, absent = "->", f"{each}.value", ""
+    if as_text:
+        arrow, value, absent = "->>", f"{value} #>> array[]::text[]", " and not jsonb_exists({}, {})"
     return sql(
         f"coalesce({{}} {arrow} {{}}, case when strpos({{}}, {{}}) > 0{absent} then (select {value}"
         f" from jsonb_each(case when jsonb_typeof({{}}) = 'object' then {{}} else {{}} end) {each}"
