@@ -62,6 +62,8 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         (
             Entry("Users", "group", "admin:tenancy_user_changelist", Permission.MANAGE),
             Entry("API tokens", "key", "admin:tenancy_apitoken_changelist", Permission.MANAGE),
+            Entry("Webhooks", "webhook", "admin:notices_webhookendpoint_changelist", Permission.MANAGE),
+            Entry("Deliveries", "outgoing_mail", "admin:notices_delivery_changelist", Permission.MANAGE),
             Entry("Organisation", "domain", "admin:tenancy_tenant_changelist", Permission.MANAGE),
         ),
     ),

@@ -17,12 +17,17 @@ from apps.findings import api as findings
 from apps.findings import api_exceptions as exceptions
 from apps.findings import api_policies as trials
 from apps.jobs import api as jobs
+from apps.notices import api as notices
 from apps.reports import api as reports
 from apps.tenancy import api as tenancy
 
 Routes = list[tuple[str, type, str]]
 
 TENANCY: Routes = [("tokens", tenancy.TokenViewSet, "token")]
+NOTICES: Routes = [
+    ("webhooks", notices.EndpointViewSet, "webhook"),
+    ("deliveries", notices.DeliveryViewSet, "delivery"),
+]
 JOBS: Routes = [("jobs", jobs.JobViewSet, "job")]
 AUDIT: Routes = [("audits", audit.AuditViewSet, "audit")]
 CATALOG: Routes = [
@@ -69,13 +74,18 @@ def _urls(routes: Routes) -> list[URLPattern | URLResolver]:
 v1: list[URLPattern | URLResolver] = [
     path("me/", tenancy.MeViewSet.as_view({"get": "retrieve"}), name="me"),
     path(
+        "me/notices/",
+        notices.PreferencesViewSet.as_view({"get": "retrieve", "put": "update"}),
+        name="notice-preferences",
+    ),
+    path(
         "reports/<uuid:pk>/download/",
         reports.ReportDownloadViewSet.as_view({"get": "retrieve"}),
         name="report-download",
     ),
     *(
         path("", include(_urls(routes)))
-        for routes in (TENANCY, JOBS, AUDIT, CATALOG, FINDINGS, COSTS, ACTIONS, REPORTS)
+        for routes in (TENANCY, NOTICES, JOBS, AUDIT, CATALOG, FINDINGS, COSTS, ACTIONS, REPORTS)
     ),
     re_path(r"^[\s\S]*$", no_such_endpoint, name="nothing"),
 ]

@@ -9,6 +9,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("api/", include("governance.api_urls")),
     path("", include("apps.tenancy.urls")),
+    path("", include("apps.notices.urls")),
     path("", include("apps.desk.urls")),
     path("", include("apps.desk.urls.catalog")),
     path("", include("apps.desk.urls.jobs")),

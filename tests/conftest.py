@@ -18,7 +18,7 @@ from tests.database import django_db_setup
 
 __all__ = ["django_db_setup"]
 
-pytest_plugins = ["tests.fixtures.estate"]
+pytest_plugins = ["tests.fixtures.estate", "tests.fixtures.clouds"]
 
 IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
 # The modules that a run on TimescaleDB takes beside the tests marked `timescale`.

@@ -13,6 +13,7 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.connectors.billing import FORMATS as BILLING_FORMATS
 from apps.connectors.files import FORMATS
 from apps.core.api import InputSerializer, PartViewSet, ReadSerializer, RoomViewSet
 from apps.core.context import current_tenant_id, tenant_transaction
@@ -61,17 +62,22 @@ class UploadSerializer(InputSerializer):
     kind = serializers.ChoiceField(choices=IMPORT_KINDS)
     file = serializers.FileField(max_length=200, help_text="The file; policies also as a ZIP of files")
     format = serializers.ChoiceField(
-        choices=sorted(FORMATS), required=False, help_text="Of an inventory; told from the content if absent"
+        choices=sorted({**FORMATS, **BILLING_FORMATS}),
+        required=False,
+        help_text="Of an inventory or a billing export; told from the content if absent",
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if attrs["kind"] == "policies" and attrs.get("format"):
             raise serializers.ValidationError({"format": ["A policy file tells its own language."]})
+        known = BILLING_FORMATS if attrs["kind"] == "costs" else FORMATS
+        if attrs.get("format") and attrs["format"] not in known:
+            raise serializers.ValidationError({"format": [f"One of {', '.join(known)} for {attrs['kind']}."]})
         return attrs
 
 
 class ImportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, RoomViewSet):
-    """Imports of inventory and policy files, with their counts."""
+    """Imports of inventory, policy and billing files, with their counts."""
 
     queryset = ImportRun.objects.all()
     serializer_class = ImportRunSerializer
@@ -86,7 +92,7 @@ class ImportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, RoomViewSe
 
     @extend_schema(request=UploadSerializer, responses={202: JobSerializer})
     def create(self, request: Request) -> Response:
-        """Upload an inventory or policy file; the answer is the job that imports it."""
+        """Upload an inventory, policy or billing file; the answer is the job that imports it."""
         upload = self.validated(UploadSerializer)
         file = cast(UploadedFile, upload["file"])
         asked = {"kind": upload["kind"], "format": upload.get("format"), "name": file.name}

@@ -17,7 +17,7 @@ from .models import PROVIDERS, SEVERITIES, ImportRun, Policy, Resource
 
 POLICY_STATES = ("active", "draft", "disabled", "needs_parameters", "unsupported", "invalid")
 LANGUAGES = ("azure", "custodian")
-IMPORT_KINDS = ("inventory", "policies")
+IMPORT_KINDS = ("inventory", "policies", "costs")
 RUN_STATES = ("running", "succeeded", "failed", "cancelled")
 
 

@@ -17,7 +17,8 @@ from .sources import discard_source, open_source
 Importer = Callable[..., ImportRun]
 
 
-def _run(importer: Importer, handle: JobHandle) -> Mapping[str, Any]:
+def run_import(importer: Importer, handle: JobHandle) -> Mapping[str, Any]:
+    """An import as a job: opens the job's source, keeps the counts, and discards what was staged."""
     run = _ended_run(handle)
     if run is None:
         with open_source(handle.params) as source:
@@ -49,4 +50,4 @@ def register() -> None:
         ("inventory.import", "Inventory import", import_inventory),
         ("policies.import", "Policy import", import_policies),
     ):
-        register_job(JobKind(type=type_, queue="jobs", title=title, run=partial(_run, importer)))
+        register_job(JobKind(type=type_, queue="jobs", title=title, run=partial(run_import, importer)))

@@ -21,6 +21,25 @@ from apps.core.db.fields import (
 from apps.core.ids import derived_key, new_id
 from apps.core.models import TenantModel
 
+from .models_frameworks import Control, Framework, PolicyControl, PolicyState
+
+__all__ = [
+    "PROVIDERS",
+    "SEVERITIES",
+    "Control",
+    "Framework",
+    "ImportRefusal",
+    "ImportRun",
+    "Policy",
+    "PolicyControl",
+    "PolicyState",
+    "PolicyVersion",
+    "Resource",
+    "ResourceProperties",
+    "policy_key",
+    "resource_key",
+]
+
 PROVIDERS = ("azure", "aws", "gcp", "ibm")
 SEVERITIES = ("low", "medium", "high", "critical")
 

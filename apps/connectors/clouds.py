@@ -20,8 +20,23 @@ class Cloud(Protocol):
         ...
 
 
+def _open_azure(access: AccountAccess) -> Cloud:
+    from .azure.cloud import open_azure
+
+    return open_azure(access)
+
+
+def _open_aws(access: AccountAccess) -> Cloud:
+    from .aws.cloud import AwsCloud
+
+    return AwsCloud(access)
+
+
 # provider → opens an account. SDKs are imported inside, so a missing one hurts nobody who does not use it.
-_OPENERS: dict[str, Callable[[AccountAccess], Cloud]] = {}
+_OPENERS: dict[str, Callable[[AccountAccess], Cloud]] = {
+    "aws": _open_aws,
+    "azure": _open_azure,
+}
 
 
 def connect(access: AccountAccess) -> Cloud:

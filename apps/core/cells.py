@@ -17,6 +17,7 @@ TONES = {
     "pending": "wait", "needs_parameters": "wait", "preflight": "wait", "queued": "wait",
     "running": "work", "in_progress": "work", "verifying": "work",
     "fixed": "good", "succeeded": "good", "completed": "good", "active": "good", "approved": "good",
+    "delivered": "good",
 }  # fmt: skip
 # What people say where the stored code is another word.
 WORDS = {"suppressed": "excepted", "azure": "Azure", "aws": "AWS", "gcp": "Google Cloud", "ibm": "IBM Cloud"}

@@ -4,3 +4,8 @@ from django.apps import AppConfig
 class CostsConfig(AppConfig):
     name = "apps.costs"
     label = "costs"
+
+    def ready(self) -> None:
+        from .jobs import register
+
+        register()

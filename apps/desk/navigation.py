@@ -66,6 +66,7 @@ GROUPS = (
         "System",
         (
             Place("Jobs", "jobs:job-list", "gear", ("jobs:job-detail",)),
+            Place("Notices", "notices:delivery-list", "bell", ("notices:delivery-detail", "notices:preferences")),
             Place("API tokens", "tenancy:token-list", "key", ("tenancy:token-create", "tenancy:token-revoke")),
         ),
     ),

@@ -8,8 +8,10 @@ class FindingsConfig(AppConfig):
     def ready(self) -> None:
         from apps.catalog.languages import use_policy_language
         from apps.jobs.registry import JobKind, register_job, register_sweep
+        from apps.notices.codes import register_notices
 
         from .policy_reader import PolicyReader
+        from .services.exception_notices import FAMILY, OCCASIONS
         from .services.exceptions import sweep_exceptions
         from .services.scanning import JOB_TYPE, fail_scans_of, run_policy_scan
 
@@ -18,3 +20,4 @@ class FindingsConfig(AppConfig):
             JobKind(JOB_TYPE, "scans.policy", "Policy scan", run=run_policy_scan, finished=fail_scans_of)
         )
         register_sweep("exceptions", sweep_exceptions)
+        register_notices(FAMILY, "Exceptions", OCCASIONS)

@@ -17,6 +17,20 @@ from apps.core.models import TenantModel
 from apps.tenancy.models import User
 
 from .expressions import severity_rank
+from .models_history import ExceptionEvent, PolicyEvaluation, PostureDay
+
+__all__ = [
+    "EvaluationError",
+    "ExceptionEvent",
+    "PolicyEvaluation",
+    "PolicyException",
+    "PostureDay",
+    "Recommendation",
+    "ScanRun",
+    "Violation",
+    "ViolationCounter",
+    "ViolationEvent",
+]
 
 VIOLATION_STATES = ("open", "suppressed", "fixed")
 EXCEPTION_STATES = ("pending", "approved", "rejected", "expired")
@@ -92,8 +106,10 @@ class Violation(TenantModel):
 class ViolationEvent(TenantModel):
     """What happened to a violation, append-only, so that posture on any past day can be told.
 
-    kind: opened, reopened, fixed, excepted, unexcepted, removed. No foreign key to the violation: the
-    event outlives it.
+    kind: opened, reopened, fixed, excepted, unexcepted, lapsed, changed, removed. `status` is the state that it
+    left the violation in: open, suppressed (until `suppressed_until`), fixed or removed. `at` is when it was
+    true: a term that is over by the clock is written down later, as `lapsed` at its own end; `recorded_at` says
+    when. No foreign key to the violation: the event outlives it. Read it through `history`, never by itself.
     """
 
     app_privileges: ClassVar[Privileges] = READ_ONLY
@@ -105,12 +121,25 @@ class ViolationEvent(TenantModel):
     severity = models.TextField()
     kind = models.TextField()
     at = models.DateTimeField(db_default=TransactionNow())
+    status = models.TextField(db_default="")
+    suppressed_until = models.DateTimeField(null=True)
+    exception_id = models.UUIDField(null=True)
+    recorded_at = models.DateTimeField(db_default=TransactionNow())
 
     class Meta:
         db_table = "violation_events"
         indexes = [
             models.Index(fields=["tenant", "violation_id", "id"], name="violation_events_of"),
+            models.Index(fields=["tenant", "violation_id", "at", "id"], name="violation_events_of_at"),
             models.Index(fields=["tenant", "at"], name="violation_events_at"),
+            # Lists as of a day: the latest first, without those that only ended something.
+            models.Index(
+                "tenant",
+                F("at").desc(),
+                F("id").desc(),
+                condition=Q(status__in=["open", "suppressed"]),
+                name="violation_events_standing",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -217,6 +246,7 @@ class ScanRun(TenantModel):
     """One pass of a scan over a tenant's estate, with its outcome and its counts.
 
     `policy_id` and `resource_id` name the one thing that it was about; both are NULL for a scan of everything.
+    `population` is {provider: {type: resources}} at its end, without deleted ones.
     """
 
     app_privileges: ClassVar[Privileges] = READ_INSERT_UPDATE
@@ -237,6 +267,7 @@ class ScanRun(TenantModel):
     errors = models.BigIntegerField(db_default=0)
     error = models.TextField(db_default="")
     watermark = models.TextField(db_default="")
+    population = models.JSONField(db_default={})
     started_at = models.DateTimeField(db_default=TransactionNow())
     finished_at = models.DateTimeField(null=True)
 

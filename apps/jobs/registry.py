@@ -35,6 +35,7 @@ class JobKind:
 
 _kinds: dict[str, JobKind] = {}
 _sweeps: dict[str, Callable[[], int]] = {}
+_listeners: list[Finished] = []
 
 
 def register_job(kind: JobKind) -> None:
@@ -48,6 +49,16 @@ def job_kind(type_: str) -> JobKind:
         return _kinds[type_]
     except KeyError as error:
         raise InvalidInput(f"There is no job of type {type_}.", field="type") from error
+
+
+def on_finished(listener: Finished) -> None:
+    """`listener` is called for every job in the transaction that ends it, after its kind's own `finished`."""
+    if listener not in _listeners:
+        _listeners.append(listener)
+
+
+def listeners() -> tuple[Finished, ...]:
+    return tuple(_listeners)
 
 
 def register_sweep(name: str, sweep: Callable[[], int]) -> None:

@@ -24,7 +24,7 @@ from apps.core.recording import record
 from apps.core.states import transition
 
 from .models import CANCELLED, FAILED, FINISHED, QUEUED, RUNNING, Job
-from .registry import job_kind
+from .registry import job_kind, listeners
 from .states import JOB_MACHINE
 
 log = logging.getLogger(__name__)
@@ -111,6 +111,8 @@ def finish(
         finished = job_kind(job.type).finished
         if finished is not None:
             finished(job)
+        for listener in listeners():
+            listener(job)
 
 
 def envelope_of(job: Job) -> Envelope:

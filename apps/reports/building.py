@@ -10,6 +10,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from django.urls import reverse
+
 from apps.core.context import current_tenant_id, tenant_transaction
 from apps.core.db.fields import TransactionNow
 from apps.core.errors import NotFound
@@ -18,6 +20,7 @@ from apps.evidence.keys import report_key
 from apps.evidence.store import put_artifact
 from apps.jobs.models import SUCCEEDED, Job
 from apps.jobs.running import JobHandle
+from apps.notices.services import notify
 from apps.tenancy.models import Tenant
 
 from .bundle import write_guide, write_manifest, zip_folder
@@ -103,6 +106,21 @@ def finish_report(job: Job) -> None:
         },
         payload={name: artifact[name] for name in ("path", "version_id", "sha256", "size")}
         | {"manifest_sha256": result["manifest_sha256"], "counts": result["counts"]},
+    )
+    _tell_ready(report)
+
+
+def _tell_ready(report: Report) -> None:
+    if report.requested_by_id is None:
+        return
+    notify(
+        code="reports.ready",
+        title=f"The evidence report of {report.period_from} to {report.period_to} is ready",
+        text=f"It can be downloaded. SHA-256 of the bundle: {report.sha256}",
+        path=reverse("reports:report-detail", args=[report.pk]),
+        users=[report.requested_by_id],
+        payload={"report_id": str(report.pk), "sha256": report.sha256},
+        key=str(report.pk),
     )
 
 

@@ -16,7 +16,10 @@ from apps.core.db.rls import RLSModel
 from apps.core.ids import new_id
 from apps.core.models import TenantModel
 
+from .models_clouds import CloudAccount, CloudCredential
 from .roles import Role
+
+__all__ = ["ApiToken", "CloudAccount", "CloudCredential", "IdempotencyKey", "Session", "Tenant", "User"]
 
 
 class RandomSlug(models.Func):

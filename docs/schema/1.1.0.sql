@@ -442,208 +442,332 @@ DROP INDEX IF EXISTS resources_id_08784ab3_like;
 DROP INDEX IF EXISTS resource_properties_resource_id_6d007402_like;
 
 
--- costs.0001_initial
+-- catalog.0006_frameworks
 --
--- Create model CostDay
+-- Create model Framework
 --
-CREATE TABLE "cost_timeseries" ("tenant_id" uuid NOT NULL, "service" text NOT NULL, "resource_id" text NULL, "day" date NOT NULL, "amount" numeric NOT NULL, PRIMARY KEY ("tenant_id", "service", "day"));
-CREATE INDEX "cost_timeseries_recent" ON "cost_timeseries" ("tenant_id", "service", "day" DESC);
+CREATE TABLE "frameworks" ("id" uuid NOT NULL PRIMARY KEY, "key" text NOT NULL, "title" text NOT NULL, "version" text DEFAULT '' NOT NULL, "publisher" text DEFAULT '' NOT NULL, "description" text DEFAULT '' NOT NULL, "source" text DEFAULT 'file' NOT NULL, "retention_years" smallint DEFAULT 1 NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "retired_at" timestamp with time zone NULL, "tenant_id" uuid NOT NULL);
+--
+-- Create model Control
+--
+CREATE TABLE "controls" ("id" uuid NOT NULL PRIMARY KEY, "code" text NOT NULL, "label" text NOT NULL, "title" text DEFAULT '' NOT NULL, "description" text DEFAULT '' NOT NULL, "is_group" boolean DEFAULT false NOT NULL, "position" integer DEFAULT 0 NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "retired_at" timestamp with time zone NULL, "parent_id" uuid NULL, "tenant_id" uuid NOT NULL, "framework_id" uuid NOT NULL);
+--
+-- Create model PolicyControl
+--
+CREATE TABLE "policy_controls" ("id" uuid NOT NULL PRIMARY KEY, "source" text DEFAULT 'manual' NOT NULL, "added_at" timestamp with time zone DEFAULT (now()) NOT NULL, "added_by" text DEFAULT '' NOT NULL, "removed_at" timestamp with time zone NULL, "removed_by" text DEFAULT '' NOT NULL, "removal" text DEFAULT '' NOT NULL, "control_id" uuid NOT NULL, "policy_id" text NOT NULL, "tenant_id" uuid NOT NULL);
+--
+-- Create model PolicyState
+--
+CREATE TABLE "policy_states" ("id" bigserial NOT NULL PRIMARY KEY, "policy_id" text NOT NULL, "status" text NOT NULL, "severity" text NOT NULL, "version" integer NOT NULL, "ruled_at" timestamp with time zone NOT NULL, "at" timestamp with time zone DEFAULT (now()) NOT NULL, "tenant_id" uuid NOT NULL);
+--
+-- Create index frameworks_by_title on F(tenant), F(title), F(id) on model framework
+--
+CREATE INDEX "frameworks_by_title" ON "frameworks" ("tenant_id", "title", "id");
+--
+-- Create constraint frameworks_tenant_id_id_key on model framework
+--
+ALTER TABLE "frameworks" ADD CONSTRAINT "frameworks_tenant_id_id_key" UNIQUE ("tenant_id", "id");
+--
+-- Create constraint frameworks_key_key on model framework
+--
+ALTER TABLE "frameworks" ADD CONSTRAINT "frameworks_key_key" UNIQUE ("tenant_id", "key");
+--
+-- Create constraint frameworks_source_check on model framework
+--
+ALTER TABLE "frameworks" ADD CONSTRAINT "frameworks_source_check" CHECK ("source" IN ('library', 'initiative', 'file'));
+--
+-- Create constraint frameworks_retention_check on model framework
+--
+ALTER TABLE "frameworks" ADD CONSTRAINT "frameworks_retention_check" CHECK ("retention_years" IN (1, 2, 3));
+--
+-- Create index controls_in_order on field(s) tenant, framework, position, id of model control
+--
+CREATE INDEX "controls_in_order" ON "controls" ("tenant_id", "framework_id", "position", "id");
+--
+-- Create constraint controls_tenant_id_id_key on model control
+--
+ALTER TABLE "controls" ADD CONSTRAINT "controls_tenant_id_id_key" UNIQUE ("tenant_id", "id");
+--
+-- Create constraint controls_code_key on model control
+--
+ALTER TABLE "controls" ADD CONSTRAINT "controls_code_key" UNIQUE ("tenant_id", "framework_id", "code");
+--
+-- Create constraint controls_framework_fk on model control
+--
+ALTER TABLE "controls" ADD CONSTRAINT "controls_framework_fk" FOREIGN KEY ("tenant_id", "framework_id") REFERENCES "frameworks" ("tenant_id", "id") ON DELETE CASCADE;
+--
+-- Create constraint controls_parent_fk on model control
+--
+ALTER TABLE "controls" ADD CONSTRAINT "controls_parent_fk" FOREIGN KEY ("tenant_id", "parent_id") REFERENCES "controls" ("tenant_id", "id") ON DELETE CASCADE;
+--
+-- Create index policy_controls_policy on field(s) tenant, policy of model policycontrol
+--
+CREATE INDEX "policy_controls_policy" ON "policy_controls" ("tenant_id", "policy_id");
+--
+-- Create constraint policy_controls_tenant_id_id_key on model policycontrol
+--
+ALTER TABLE "policy_controls" ADD CONSTRAINT "policy_controls_tenant_id_id_key" UNIQUE ("tenant_id", "id");
+--
+-- Create constraint policy_controls_in_force on model policycontrol
+--
+CREATE UNIQUE INDEX "policy_controls_in_force" ON "policy_controls" ("tenant_id", "control_id", "policy_id") WHERE "removed_at" IS NULL;
+--
+-- Create constraint policy_controls_source_check on model policycontrol
+--
+ALTER TABLE "policy_controls" ADD CONSTRAINT "policy_controls_source_check" CHECK ("source" IN ('definition', 'library', 'file', 'manual'));
+--
+-- Create constraint policy_controls_control_fk on model policycontrol
+--
+ALTER TABLE "policy_controls" ADD CONSTRAINT "policy_controls_control_fk" FOREIGN KEY ("tenant_id", "control_id") REFERENCES "controls" ("tenant_id", "id") ON DELETE CASCADE;
+--
+-- Create constraint policy_controls_policy_fk on model policycontrol
+--
+ALTER TABLE "policy_controls" ADD CONSTRAINT "policy_controls_policy_fk" FOREIGN KEY ("tenant_id", "policy_id") REFERENCES "policies" ("tenant_id", "id") ON DELETE CASCADE;
+--
+-- Create index policy_states_of on field(s) tenant, policy_id, at, id of model policystate
+--
+CREATE INDEX "policy_states_of" ON "policy_states" ("tenant_id", "policy_id", "at", "id");
+ALTER TABLE "frameworks" ADD CONSTRAINT "frameworks_tenant_id_31fc20d8_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "controls" ADD CONSTRAINT "controls_parent_id_12a57cfa_fk_controls_id" FOREIGN KEY ("parent_id") REFERENCES "controls" ("id") ON DELETE CASCADE;
+ALTER TABLE "controls" ADD CONSTRAINT "controls_tenant_id_0eb9ba42_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "controls" ADD CONSTRAINT "controls_framework_id_02c32083_fk_frameworks_id" FOREIGN KEY ("framework_id") REFERENCES "frameworks" ("id") ON DELETE CASCADE;
+ALTER TABLE "policy_controls" ADD CONSTRAINT "policy_controls_control_id_a4caab40_fk_controls_id" FOREIGN KEY ("control_id") REFERENCES "controls" ("id") ON DELETE CASCADE;
+ALTER TABLE "policy_controls" ADD CONSTRAINT "policy_controls_policy_id_64664ab8_fk_policies_id" FOREIGN KEY ("policy_id") REFERENCES "policies" ("id") ON DELETE CASCADE;
+ALTER TABLE "policy_controls" ADD CONSTRAINT "policy_controls_tenant_id_9ebb15f3_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "policy_states" ADD CONSTRAINT "policy_states_tenant_id_e5785fce_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
 
--- costs.0002_hypertable
---
--- Create hypertable costday by day
---
--- (no-op)
-
--- costs.0003_lines
---
--- Create model Budget
---
-CREATE TABLE "cost_budgets" ("id" uuid NOT NULL PRIMARY KEY, "name" text NOT NULL, "scope" text DEFAULT 'tenant' NOT NULL, "scope_key" text DEFAULT '' NOT NULL, "scope_value" text DEFAULT '' NOT NULL, "period" text DEFAULT 'month' NOT NULL, "amount" numeric NOT NULL, "thresholds" integer[] DEFAULT '{80,100}'::int4[]::integer[] NOT NULL, "on_forecast" boolean DEFAULT true NOT NULL, "status" text DEFAULT 'active' NOT NULL, "created_by" text DEFAULT '' NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "updated_at" timestamp with time zone DEFAULT (now()) NOT NULL, "tenant_id" uuid NOT NULL);
---
--- Create model BudgetAlert
---
-CREATE TABLE "cost_budget_alerts" ("id" uuid NOT NULL PRIMARY KEY, "period_start" date NOT NULL, "kind" text DEFAULT 'actual' NOT NULL, "threshold" integer NOT NULL, "amount" numeric NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "budget_id" uuid NOT NULL, "tenant_id" uuid NOT NULL);
---
--- Create model CostAnomaly
---
-CREATE TABLE "cost_anomalies" ("id" uuid NOT NULL PRIMARY KEY, "service" text NOT NULL, "first_day" date NOT NULL, "last_day" date NOT NULL, "direction" text DEFAULT 'up' NOT NULL, "expected" numeric NOT NULL, "actual" numeric NOT NULL, "impact" numeric NOT NULL, "score" numeric DEFAULT 0 NOT NULL, "currency" text DEFAULT '' NOT NULL, "causes" jsonb DEFAULT '[]'::jsonb NOT NULL, "status" text DEFAULT 'open' NOT NULL, "reason" text DEFAULT '' NOT NULL, "decided_by" text DEFAULT '' NOT NULL, "detected_at" timestamp with time zone DEFAULT (now()) NOT NULL, "updated_at" timestamp with time zone DEFAULT (now()) NOT NULL, "tenant_id" uuid NOT NULL);
---
--- Create model CostAnomalyEvent
---
-CREATE TABLE "cost_anomaly_events" ("id" bigserial NOT NULL PRIMARY KEY, "ts" timestamp with time zone DEFAULT (now()) NOT NULL, "actor" text DEFAULT '' NOT NULL, "from_status" text DEFAULT '' NOT NULL, "to_status" text NOT NULL, "note" text DEFAULT '' NOT NULL, "anomaly_id" uuid NOT NULL, "tenant_id" uuid NOT NULL);
---
--- Create model CostLine
---
-CREATE TABLE "cost_lines" ("id" bigserial NOT NULL PRIMARY KEY, "line_key" uuid NOT NULL, "occurrence" integer DEFAULT 1 NOT NULL, "import_run_id" uuid NULL, "resource_id" text NULL, "day" date NOT NULL, "provider" text NOT NULL, "billing_account_id" text NOT NULL, "billing_account_name" text NULL, "sub_account_id" text NULL, "sub_account_name" text NULL, "billing_period_start" date NOT NULL, "billing_period_end" date NULL, "charge_period_start" timestamp with time zone NOT NULL, "charge_period_end" timestamp with time zone NULL, "charge_category" text DEFAULT 'Usage' NOT NULL, "charge_class" text NULL, "charge_description" text NULL, "charge_frequency" text NULL, "service_name" text NOT NULL, "service_category" text NULL, "service_subcategory" text NULL, "service_provider_name" text NULL, "host_provider_name" text NULL, "invoice_issuer_name" text NULL, "invoice_id" text NULL, "resource_native_id" text NULL, "resource_name" text NULL, "resource_type" text NULL, "region_id" text NULL, "region_name" text NULL, "availability_zone" text NULL, "sku_id" text NULL, "sku_meter" text NULL, "sku_price_id" text NULL, "pricing_category" text NULL, "pricing_quantity" numeric NULL, "pricing_unit" text NULL, "list_unit_price" numeric NULL, "contracted_unit_price" numeric NULL, "consumed_quantity" numeric NULL, "consumed_unit" text NULL, "commitment_discount_id" text NULL, "commitment_discount_name" text NULL, "commitment_discount_category" text NULL, "commitment_discount_type" text NULL, "commitment_discount_status" text NULL, "commitment_discount_quantity" numeric NULL, "commitment_discount_unit" text NULL, "capacity_reservation_id" text NULL, "capacity_reservation_status" text NULL, "allocated_resource_id" text NULL, "billed_cost" numeric NOT NULL, "effective_cost" numeric NULL, "list_cost" numeric NULL, "contracted_cost" numeric NULL, "billing_currency" text NOT NULL, "tags" jsonb DEFAULT '{}'::jsonb NOT NULL, "tenant_id" uuid NOT NULL);
---
--- Create model CostPeriod
---
-CREATE TABLE "cost_periods" ("id" uuid NOT NULL PRIMARY KEY, "provider" text NOT NULL, "billing_account_id" text NOT NULL, "billing_period_start" date NOT NULL, "billing_account_name" text DEFAULT '' NOT NULL, "lines" bigint DEFAULT 0 NOT NULL, "totals" jsonb DEFAULT '{}'::jsonb NOT NULL, "last_day" date NULL, "revision" integer DEFAULT 1 NOT NULL, "import_run_id" uuid NULL, "changed_at" timestamp with time zone DEFAULT (now()) NOT NULL, "tenant_id" uuid NOT NULL);
---
--- Create model CostRollup
---
-CREATE TABLE "cost_rollups" ("day" date NOT NULL, "currency" text NOT NULL, "billed" numeric DEFAULT 0 NOT NULL, "effective" numeric DEFAULT 0 NOT NULL, "lines" bigint DEFAULT 0 NOT NULL, "provider" text NOT NULL, "service" text NOT NULL, "account" text DEFAULT '' NOT NULL, "region" text DEFAULT '' NOT NULL, "category" text DEFAULT '' NOT NULL, "tenant_id" uuid NOT NULL, PRIMARY KEY ("tenant_id", "day", "service", "account", "region", "category", "provider", "currency"));
---
--- Create model CostSettings
---
-CREATE TABLE "cost_settings" ("id" uuid NOT NULL PRIMARY KEY, "currency" text DEFAULT '' NOT NULL, "tag_keys" text[] DEFAULT '{}'::text[] NOT NULL, "updated_at" timestamp with time zone DEFAULT (now()) NOT NULL, "tenant_id" uuid NOT NULL);
---
--- Create model CostTagRollup
---
-CREATE TABLE "cost_tag_rollups" ("day" date NOT NULL, "currency" text NOT NULL, "billed" numeric DEFAULT 0 NOT NULL, "effective" numeric DEFAULT 0 NOT NULL, "lines" bigint DEFAULT 0 NOT NULL, "key" text NOT NULL, "value" text DEFAULT '' NOT NULL, "service" text NOT NULL, "account" text DEFAULT '' NOT NULL, "category" text DEFAULT '' NOT NULL, "tenant_id" uuid NOT NULL, PRIMARY KEY ("tenant_id", "key", "day", "value", "service", "account", "category", "currency"));
---
--- Create model UnitMetric
---
-CREATE TABLE "cost_unit_metrics" ("metric" text NOT NULL, "day" date NOT NULL, "quantity" numeric NOT NULL, "tenant_id" uuid NOT NULL, PRIMARY KEY ("tenant_id", "metric", "day"));
---
--- Create index cost_timeseries_by_day on F(tenant_id), F(day) on model costday
---
-CREATE INDEX "cost_timeseries_by_day" ON "cost_timeseries" ("tenant_id", "day");
---
--- Create index cost_budgets_by_name on field(s) tenant, name, id of model budget
---
-CREATE INDEX "cost_budgets_by_name" ON "cost_budgets" ("tenant_id", "name", "id");
---
--- Create constraint cost_budgets_scope_check on model budget
---
-ALTER TABLE "cost_budgets" ADD CONSTRAINT "cost_budgets_scope_check" CHECK ("scope" IN ('tenant', 'service', 'account', 'region', 'provider', 'tag'));
---
--- Create constraint cost_budgets_period_check on model budget
---
-ALTER TABLE "cost_budgets" ADD CONSTRAINT "cost_budgets_period_check" CHECK ("period" IN ('month', 'quarter', 'year'));
---
--- Create constraint cost_budgets_status_check on model budget
---
-ALTER TABLE "cost_budgets" ADD CONSTRAINT "cost_budgets_status_check" CHECK ("status" IN ('active', 'ended'));
---
--- Create constraint cost_budgets_amount_check on model budget
---
-ALTER TABLE "cost_budgets" ADD CONSTRAINT "cost_budgets_amount_check" CHECK ("amount" > 0);
---
--- Create constraint cost_budgets_tenant_id_id_key on model budget
---
-ALTER TABLE "cost_budgets" ADD CONSTRAINT "cost_budgets_tenant_id_id_key" UNIQUE ("tenant_id", "id");
---
--- Create constraint cost_budget_alerts_kind_check on model budgetalert
---
-ALTER TABLE "cost_budget_alerts" ADD CONSTRAINT "cost_budget_alerts_kind_check" CHECK ("kind" IN ('actual', 'forecast'));
---
--- Create constraint cost_budget_alerts_once on model budgetalert
---
-ALTER TABLE "cost_budget_alerts" ADD CONSTRAINT "cost_budget_alerts_once" UNIQUE ("tenant_id", "budget_id", "period_start", "kind", "threshold");
---
--- Create constraint cost_budget_alerts_budget_fk on model budgetalert
---
-ALTER TABLE "cost_budget_alerts" ADD CONSTRAINT "cost_budget_alerts_budget_fk" FOREIGN KEY ("tenant_id", "budget_id") REFERENCES "cost_budgets" ("tenant_id", "id") ON DELETE CASCADE;
---
--- Create index cost_anomalies_recent on F(tenant), OrderBy(F(last_day), descending=True), OrderBy(F(id), descending=True) on model costanomaly
---
-CREATE INDEX "cost_anomalies_recent" ON "cost_anomalies" ("tenant_id", "last_day" DESC, "id" DESC);
---
--- Create index cost_anomalies_status on field(s) tenant, status of model costanomaly
---
-CREATE INDEX "cost_anomalies_status" ON "cost_anomalies" ("tenant_id", "status");
---
--- Create constraint cost_anomalies_status_check on model costanomaly
---
-ALTER TABLE "cost_anomalies" ADD CONSTRAINT "cost_anomalies_status_check" CHECK ("status" IN ('open', 'acknowledged', 'dismissed', 'expected', 'withdrawn'));
---
--- Create constraint cost_anomalies_tenant_id_id_key on model costanomaly
---
-ALTER TABLE "cost_anomalies" ADD CONSTRAINT "cost_anomalies_tenant_id_id_key" UNIQUE ("tenant_id", "id");
---
--- Create constraint cost_anomalies_key on model costanomaly
---
-ALTER TABLE "cost_anomalies" ADD CONSTRAINT "cost_anomalies_key" UNIQUE ("tenant_id", "service", "first_day", "direction");
---
--- Create index cost_anomaly_events_of on field(s) tenant, anomaly, id of model costanomalyevent
---
-CREATE INDEX "cost_anomaly_events_of" ON "cost_anomaly_events" ("tenant_id", "anomaly_id", "id");
---
--- Create constraint cost_anomaly_events_anomaly_fk on model costanomalyevent
---
-ALTER TABLE "cost_anomaly_events" ADD CONSTRAINT "cost_anomaly_events_anomaly_fk" FOREIGN KEY ("tenant_id", "anomaly_id") REFERENCES "cost_anomalies" ("tenant_id", "id") ON DELETE CASCADE;
---
--- Create index cost_lines_scope on field(s) tenant, billing_account_id, billing_period_start, provider of model costline
---
-CREATE INDEX "cost_lines_scope" ON "cost_lines" ("tenant_id", "billing_account_id", "billing_period_start", "provider");
---
--- Create index cost_lines_by_day on field(s) tenant, day, id of model costline
---
-CREATE INDEX "cost_lines_by_day" ON "cost_lines" ("tenant_id", "day", "id");
---
--- Create index cost_lines_by_resource on field(s) tenant, resource_native_id, day of model costline
---
-CREATE INDEX "cost_lines_by_resource" ON "cost_lines" ("tenant_id", "resource_native_id", "day") WHERE "resource_native_id" IS NOT NULL;
---
--- Create index cost_periods_recent on F(tenant), OrderBy(F(changed_at), descending=True), F(id) on model costperiod
---
-CREATE INDEX "cost_periods_recent" ON "cost_periods" ("tenant_id", "changed_at" DESC, "id");
---
--- Create constraint cost_periods_key on model costperiod
---
-ALTER TABLE "cost_periods" ADD CONSTRAINT "cost_periods_key" UNIQUE ("tenant_id", "provider", "billing_account_id", "billing_period_start");
---
--- Create constraint cost_settings_tenant_key on model costsettings
---
-ALTER TABLE "cost_settings" ADD CONSTRAINT "cost_settings_tenant_key" UNIQUE ("tenant_id");
-ALTER TABLE "cost_budgets" ADD CONSTRAINT "cost_budgets_tenant_id_c6fd1b07_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
-ALTER TABLE "cost_budget_alerts" ADD CONSTRAINT "cost_budget_alerts_budget_id_3ecd033c_fk_cost_budgets_id" FOREIGN KEY ("budget_id") REFERENCES "cost_budgets" ("id") ON DELETE CASCADE;
-ALTER TABLE "cost_budget_alerts" ADD CONSTRAINT "cost_budget_alerts_tenant_id_d45ab18e_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
-ALTER TABLE "cost_anomalies" ADD CONSTRAINT "cost_anomalies_tenant_id_f5f909ef_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
-ALTER TABLE "cost_anomaly_events" ADD CONSTRAINT "cost_anomaly_events_anomaly_id_0ce1161f_fk_cost_anomalies_id" FOREIGN KEY ("anomaly_id") REFERENCES "cost_anomalies" ("id") ON DELETE CASCADE;
-ALTER TABLE "cost_anomaly_events" ADD CONSTRAINT "cost_anomaly_events_tenant_id_4613fb87_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
-ALTER TABLE "cost_lines" ADD CONSTRAINT "cost_lines_tenant_id_c88aed68_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
-ALTER TABLE "cost_periods" ADD CONSTRAINT "cost_periods_tenant_id_af0ac223_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
-ALTER TABLE "cost_rollups" ADD CONSTRAINT "cost_rollups_tenant_id_4444a8c2_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
-ALTER TABLE "cost_settings" ADD CONSTRAINT "cost_settings_tenant_id_27efe6f0_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
-ALTER TABLE "cost_tag_rollups" ADD CONSTRAINT "cost_tag_rollups_tenant_id_b94aa814_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
-ALTER TABLE "cost_unit_metrics" ADD CONSTRAINT "cost_unit_metrics_tenant_id_7cc969dd_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
-
--- reports.0001_initial
---
--- Create model Report
---
-CREATE TABLE "reports" ("id" uuid NOT NULL PRIMARY KEY, "tenant_id" uuid NOT NULL, "period_from" date NOT NULL, "period_to" date NOT NULL, "status" text DEFAULT 'queued' NOT NULL, "job_id" uuid NULL, "object_key" text DEFAULT '' NOT NULL, "version_id" text DEFAULT '' NOT NULL, "sha256" text DEFAULT '' NOT NULL, "size" bigint NULL, "manifest" jsonb DEFAULT '{}'::jsonb NOT NULL, "error" text DEFAULT '' NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "finished_at" timestamp with time zone NULL, "requested_by" uuid NULL);
-ALTER TABLE "reports" ADD CONSTRAINT "reports_tenant_id_883fb1f2_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
-ALTER TABLE "reports" ADD CONSTRAINT "reports_requested_by_a81ed14a_fk_users_id" FOREIGN KEY ("requested_by") REFERENCES "users" ("id") ON DELETE NO ACTION;
-ALTER TABLE "reports" ADD CONSTRAINT "reports_status_check" CHECK ("status" IN ('queued', 'running', 'succeeded', 'failed', 'cancelled'));
-ALTER TABLE "reports" ADD CONSTRAINT "reports_tenant_id_id_key" UNIQUE ("tenant_id", "id");
-ALTER TABLE "reports" ADD CONSTRAINT "reports_requested_by_fk" FOREIGN KEY ("tenant_id", "requested_by") REFERENCES "users" ("tenant_id", "id") ON DELETE NO ACTION;
-CREATE INDEX "reports_recent" ON "reports" ("tenant_id", "created_at" DESC, "id" DESC);
-
--- jobs.0001_initial
---
--- Create model Job
---
-CREATE TABLE "jobs" ("id" uuid NOT NULL PRIMARY KEY, "tenant_id" uuid NOT NULL, "type" text NOT NULL, "queue" text NOT NULL, "params" jsonb DEFAULT '{}'::jsonb NOT NULL, "idempotency_key" text NOT NULL, "status" text DEFAULT 'queued' NOT NULL, "attempts" integer DEFAULT 0 NOT NULL, "max_attempts" integer DEFAULT 5 NOT NULL, "not_before" timestamp with time zone DEFAULT (now()) NOT NULL, "sent_at" timestamp with time zone NULL, "lease_token" uuid NULL, "lease_until" timestamp with time zone NULL, "cancel_requested" boolean DEFAULT false NOT NULL, "progress_done" bigint DEFAULT 0 NOT NULL, "progress_total" bigint NULL, "progress_note" text DEFAULT '' NOT NULL, "result" jsonb NULL, "error" text DEFAULT '' NOT NULL, "created_by" text DEFAULT '' NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "started_at" timestamp with time zone NULL, "finished_at" timestamp with time zone NULL);
-ALTER TABLE "jobs" ADD CONSTRAINT "jobs_tenant_id_817b1f3e_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
-ALTER TABLE "jobs" ADD CONSTRAINT "jobs_status_check" CHECK ("status" IN ('queued', 'running', 'succeeded', 'failed', 'cancelled'));
-ALTER TABLE "jobs" ADD CONSTRAINT "jobs_idempotency_key" UNIQUE ("tenant_id", "idempotency_key");
-ALTER TABLE "jobs" ADD CONSTRAINT "jobs_tenant_id_id_key" UNIQUE ("tenant_id", "id");
-CREATE INDEX "jobs_recent" ON "jobs" ("tenant_id", "created_at" DESC, "id" DESC);
-CREATE INDEX "jobs_unfinished" ON "jobs" ("not_before") WHERE "status" IN ('queued', 'running');
-
--- jobs.0002_due
+-- catalog.0007_framework_records
 --
 -- Raw SQL operation
 --
 
-CREATE FUNCTION jobs_due(quiet interval, at_most integer)
-RETURNS TABLE (id uuid, tenant_id uuid)
+CREATE FUNCTION policies_record_state() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    ruled timestamptz := now();
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        IF (NEW.status, NEW.severity, NEW.current_version, NEW.parameters)
+            IS NOT DISTINCT FROM (OLD.status, OLD.severity, OLD.current_version, OLD.parameters) THEN
+            RETURN NULL;
+        END IF;
+        IF (NEW.status, NEW.current_version, NEW.parameters)
+            IS NOT DISTINCT FROM (OLD.status, OLD.current_version, OLD.parameters) THEN
+            SELECT s.ruled_at INTO ruled FROM policy_states s
+            WHERE s.tenant_id = NEW.tenant_id AND s.policy_id = NEW.id ORDER BY s.at DESC, s.id DESC LIMIT 1;
+        END IF;
+    END IF;
+    INSERT INTO policy_states (tenant_id, policy_id, status, severity, version, ruled_at)
+    VALUES (NEW.tenant_id, NEW.id, NEW.status, NEW.severity, NEW.current_version, coalesce(ruled, now()));
+    RETURN NULL;
+END $$;
+CREATE TRIGGER policies_record_state AFTER INSERT OR UPDATE ON policies
+    FOR EACH ROW EXECUTE FUNCTION policies_record_state();
+
+--
+-- Raw SQL operation
+--
+
+INSERT INTO policy_states (tenant_id, policy_id, status, severity, version, ruled_at, at)
+SELECT tenant_id, id, status, severity, current_version, created_at, created_at FROM policies ORDER BY tenant_id, id
+;
+--
+-- Raw SQL operation
+--
+
+CREATE FUNCTION policy_controls_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        NEW.added_at := now();
+        NEW.removed_at := NULL;
+        RETURN NEW;
+    END IF;
+    IF OLD.removed_at IS NOT NULL THEN
+        RAISE EXCEPTION 'a mapping that has ended never changes'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'policy_controls_ended';
+    END IF;
+    IF NEW.removed_at IS NOT NULL THEN
+        NEW.removed_at := now();
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER policy_controls_guard BEFORE INSERT OR UPDATE ON policy_controls
+    FOR EACH ROW EXECUTE FUNCTION policy_controls_guard();
+
+
+-- tenancy.0004_cloud_accounts
+--
+-- Create model CloudCredential
+--
+CREATE TABLE "cloud_credentials" ("id" uuid NOT NULL PRIMARY KEY, "provider" text NOT NULL, "kind" text NOT NULL, "pattern" text NOT NULL, "endpoint_url" text DEFAULT '' NOT NULL, "source" text DEFAULT '' NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "revoked_at" timestamp with time zone NULL, "tenant_id" uuid NOT NULL);
+--
+-- Create model CloudAccount
+--
+CREATE TABLE "cloud_accounts" ("id" uuid NOT NULL PRIMARY KEY, "provider" text NOT NULL, "account" text NOT NULL, "name" text DEFAULT '' NOT NULL, "status" text DEFAULT 'unproven' NOT NULL, "reference" text NOT NULL, "external_id" text NOT NULL, "regions" text[] DEFAULT '{}'::text[] NOT NULL, "discover_every_minutes" integer NULL, "proven_at" timestamp with time zone NULL, "tested_at" timestamp with time zone NULL, "discovered_at" timestamp with time zone NULL, "discovery_due_at" timestamp with time zone NULL, "discovery_job_id" uuid NULL, "last_result" jsonb DEFAULT '{}'::jsonb NOT NULL, "problem" text DEFAULT '' NOT NULL, "problem_code" text DEFAULT '' NOT NULL, "created_by" text DEFAULT '' NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "updated_at" timestamp with time zone DEFAULT (now()) NOT NULL, "tenant_id" uuid NOT NULL, "credential_id" uuid NOT NULL);
+--
+-- Create constraint cloud_credentials_reference_key on model cloudcredential
+--
+ALTER TABLE "cloud_credentials" ADD CONSTRAINT "cloud_credentials_reference_key" UNIQUE ("tenant_id", "provider", "kind", "pattern");
+--
+-- Create constraint cloud_credentials_tenant_id_id_key on model cloudcredential
+--
+ALTER TABLE "cloud_credentials" ADD CONSTRAINT "cloud_credentials_tenant_id_id_key" UNIQUE ("tenant_id", "id");
+--
+-- Create constraint cloud_credentials_provider_check on model cloudcredential
+--
+ALTER TABLE "cloud_credentials" ADD CONSTRAINT "cloud_credentials_provider_check" CHECK ("provider" IN ('azure', 'aws', 'gcp', 'ibm'));
+--
+-- Create constraint cloud_credentials_kind_check on model cloudcredential
+--
+ALTER TABLE "cloud_credentials" ADD CONSTRAINT "cloud_credentials_kind_check" CHECK ("kind" IN ('environment', 'file', 'assume_role', 'workload_identity'));
+--
+-- Create index cloud_accounts_by_account on F(tenant), F(provider), F(account), F(id) on model cloudaccount
+--
+CREATE INDEX "cloud_accounts_by_account" ON "cloud_accounts" ("tenant_id", "provider", "account", "id");
+--
+-- Create index cloud_accounts_due on field(s) tenant, discovery_due_at of model cloudaccount
+--
+CREATE INDEX "cloud_accounts_due" ON "cloud_accounts" ("tenant_id", "discovery_due_at") WHERE "status" = 'connected';
+--
+-- Create constraint cloud_accounts_account_key on model cloudaccount
+--
+ALTER TABLE "cloud_accounts" ADD CONSTRAINT "cloud_accounts_account_key" UNIQUE ("tenant_id", "provider", "account");
+--
+-- Create constraint cloud_accounts_live_key on model cloudaccount
+--
+CREATE UNIQUE INDEX "cloud_accounts_live_key" ON "cloud_accounts" ("provider", "account") WHERE "status" = 'connected';
+--
+-- Create constraint cloud_accounts_tenant_id_id_key on model cloudaccount
+--
+ALTER TABLE "cloud_accounts" ADD CONSTRAINT "cloud_accounts_tenant_id_id_key" UNIQUE ("tenant_id", "id");
+--
+-- Create constraint cloud_accounts_credential_fk on model cloudaccount
+--
+ALTER TABLE "cloud_accounts" ADD CONSTRAINT "cloud_accounts_credential_fk" FOREIGN KEY ("tenant_id", "credential_id") REFERENCES "cloud_credentials" ("tenant_id", "id") ON DELETE NO ACTION;
+--
+-- Create constraint cloud_accounts_provider_check on model cloudaccount
+--
+ALTER TABLE "cloud_accounts" ADD CONSTRAINT "cloud_accounts_provider_check" CHECK ("provider" IN ('azure', 'aws', 'gcp', 'ibm'));
+--
+-- Create constraint cloud_accounts_status_check on model cloudaccount
+--
+ALTER TABLE "cloud_accounts" ADD CONSTRAINT "cloud_accounts_status_check" CHECK ("status" IN ('unproven', 'connected', 'disconnected'));
+ALTER TABLE "cloud_credentials" ADD CONSTRAINT "cloud_credentials_tenant_id_2672d01d_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "cloud_accounts" ADD CONSTRAINT "cloud_accounts_tenant_id_647d3acd_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "cloud_accounts" ADD CONSTRAINT "cloud_accounts_credential_id_f3f4376b_fk_cloud_credentials_id" FOREIGN KEY ("credential_id") REFERENCES "cloud_credentials" ("id") ON DELETE NO ACTION;
+
+-- tenancy.0005_cloud_account_held
+--
+-- Raw SQL operation
+--
+
+CREATE FUNCTION cloud_account_is_held(asked_provider text, asked_account text) RETURNS boolean
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT
 BEGIN ATOMIC
-    SELECT j.id, j.tenant_id FROM jobs j
-    WHERE (
-        j.status = 'queued' AND j.not_before <= now() AND (j.sent_at IS NULL OR j.sent_at < now() - quiet)
-    ) OR (
-        j.status = 'running' AND j.lease_until < now() AND (j.sent_at IS NULL OR j.sent_at < now() - quiet)
-    )
-    ORDER BY j.not_before, j.id LIMIT at_most;
+    SELECT EXISTS (
+        SELECT FROM cloud_accounts a
+        WHERE a.provider = asked_provider AND a.account = asked_account AND a.status = 'connected'
+          AND a.tenant_id IS DISTINCT FROM NULLIF(current_setting('rls.tenant_id', true), '')::uuid
+    );
 END;
-REVOKE EXECUTE ON FUNCTION jobs_due(interval, integer) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION cloud_account_is_held(text, text) FROM PUBLIC;
 
+
+-- notices.0001_initial
+--
+-- Create model Notice
+--
+CREATE TABLE "notices" ("id" uuid NOT NULL PRIMARY KEY, "code" text NOT NULL, "key" text DEFAULT '' NOT NULL, "title" text NOT NULL, "text" text DEFAULT '' NOT NULL, "path" text DEFAULT '/' NOT NULL, "payload" jsonb DEFAULT '{}'::jsonb NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "tenant_id" uuid NOT NULL);
+--
+-- Create model WebhookEndpoint
+--
+CREATE TABLE "webhook_endpoints" ("id" uuid NOT NULL PRIMARY KEY, "name" text NOT NULL, "url" text NOT NULL, "codes" text[] DEFAULT '{}'::text[] NOT NULL, "is_active" boolean DEFAULT true NOT NULL, "inactive_reason" text DEFAULT '' NOT NULL, "salt" bytea DEFAULT '\x'::bytea NOT NULL, "former_salt" bytea NULL, "former_until" timestamp with time zone NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "created_by" uuid NULL, "tenant_id" uuid NOT NULL);
+--
+-- Create model Delivery
+--
+CREATE TABLE "notice_deliveries" ("id" uuid NOT NULL PRIMARY KEY, "channel" text NOT NULL, "address" text NOT NULL, "status" text DEFAULT 'pending' NOT NULL, "attempts" integer DEFAULT 0 NOT NULL, "not_before" timestamp with time zone DEFAULT (now()) NOT NULL, "error" text DEFAULT '' NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "finished_at" timestamp with time zone NULL, "tenant_id" uuid NOT NULL, "user_id" uuid NULL, "notice_id" uuid NOT NULL, "endpoint_id" uuid NULL);
+--
+-- Create model DeliveryAttempt
+--
+CREATE TABLE "notice_attempts" ("id" bigserial NOT NULL PRIMARY KEY, "number" integer DEFAULT 1 NOT NULL, "delivered" boolean DEFAULT false NOT NULL, "code" text DEFAULT '' NOT NULL, "duration_ms" integer DEFAULT 0 NOT NULL, "error" text DEFAULT '' NOT NULL, "at" timestamp with time zone DEFAULT (now()) NOT NULL, "delivery_id" uuid NOT NULL, "tenant_id" uuid NOT NULL);
+--
+-- Create model Mute
+--
+CREATE TABLE "notice_mutes" ("id" uuid NOT NULL PRIMARY KEY, "family" text NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "tenant_id" uuid NOT NULL, "user_id" uuid NOT NULL, CONSTRAINT "notice_mutes_user_family_key" UNIQUE ("tenant_id", "user_id", "family"));
+--
+-- Create constraint notices_tenant_id_id_key on model notice
+--
+ALTER TABLE "notices" ADD CONSTRAINT "notices_tenant_id_id_key" UNIQUE ("tenant_id", "id");
+--
+-- Create constraint notices_subject_key on model notice
+--
+CREATE UNIQUE INDEX "notices_subject_key" ON "notices" ("tenant_id", "code", "key") WHERE NOT ("key" = '');
+--
+-- Create index webhook_endpoints_recent on F(tenant), OrderBy(F(created_at), descending=True), OrderBy(F(id), descending=True) on model webhookendpoint
+--
+CREATE INDEX "webhook_endpoints_recent" ON "webhook_endpoints" ("tenant_id", "created_at" DESC, "id" DESC);
+--
+-- Create constraint webhook_endpoints_tenant_id_id_key on model webhookendpoint
+--
+ALTER TABLE "webhook_endpoints" ADD CONSTRAINT "webhook_endpoints_tenant_id_id_key" UNIQUE ("tenant_id", "id");
+--
+-- Create constraint webhook_endpoints_created_by_fk on model webhookendpoint
+--
+ALTER TABLE "webhook_endpoints" ADD CONSTRAINT "webhook_endpoints_created_by_fk" FOREIGN KEY ("tenant_id", "created_by") REFERENCES "users" ("tenant_id", "id") ON DELETE NO ACTION;
+--
+-- Create index notice_deliveries_recent on F(tenant), OrderBy(F(created_at), descending=True), OrderBy(F(id), descending=True) on model delivery
+--
+CREATE INDEX "notice_deliveries_recent" ON "notice_deliveries" ("tenant_id", "created_at" DESC, "id" DESC);
+--
+-- Create index notice_deliveries_of_user on F(tenant), F(user), OrderBy(F(created_at), descending=True), OrderBy(F(id), descending=True) on model delivery
+--
+CREATE INDEX "notice_deliveries_of_user" ON "notice_deliveries" ("tenant_id", "user_id", "created_at" DESC, "id" DESC);
+--
+-- Create index notice_deliveries_of_notice on field(s) tenant, notice of model delivery
+--
+CREATE INDEX "notice_deliveries_of_notice" ON "notice_deliveries" ("tenant_id", "notice_id");
+--
+-- Create index notice_deliveries_due on field(s) tenant, not_before of model delivery
+--
+CREATE INDEX "notice_deliveries_due" ON "notice_deliveries" ("tenant_id", "not_before") WHERE "status" = 'pending';
+--
+-- Create constraint notice_deliveries_channel_check on model delivery
+--
+ALTER TABLE "notice_deliveries" ADD CONSTRAINT "notice_deliveries_channel_check" CHECK ("channel" IN ('email', 'webhook'));
+--
+-- Create constraint notice_deliveries_status_check on model delivery
+--
+ALTER TABLE "notice_deliveries" ADD CONSTRAINT "notice_deliveries_status_check" CHECK ("status" IN ('pending', 'delivered', 'failed'));
+--
+-- Create constraint notice_deliveries_tenant_id_id_key on model delivery
+--
+ALTER TABLE "notice_deliveries" ADD CONSTRAINT "notice_deliveries_tenant_id_id_key" UNIQUE ("tenant_id", "id");
+--
+-- Create constraint notice_deliveries_notice_fk on model delivery
+--
+ALTER TABLE "notice_deliveries" ADD CONSTRAINT "notice_deliveries_notice_fk" FOREIGN KEY ("tenant_id", "notice_id") REFERENCES "notices" ("tenant_id", "id") ON DELETE CASCADE;
+--
+-- Create constraint notice_deliveries_user_fk on model delivery
+--
+ALTER TABLE "notice_deliveries" ADD CONSTRAINT "notice_deliveries_user_fk" FOREIGN KEY ("tenant_id", "user_id") REFERENCES "users" ("tenant_id", "id") ON DELETE CASCADE;
+--
+-- Create constraint notice_deliveries_endpoint_fk on model delivery
+--
+ALTER TABLE "notice_deliveries" ADD CONSTRAINT "notice_deliveries_endpoint_fk" FOREIGN KEY ("tenant_id", "endpoint_id") REFERENCES "webhook_endpoints" ("tenant_id", "id") ON DELETE CASCADE;
+ALTER TABLE "notices" ADD CONSTRAINT "notices_tenant_id_e840529e_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "webhook_endpoints" ADD CONSTRAINT "webhook_endpoints_created_by_e93cd314_fk_users_id" FOREIGN KEY ("created_by") REFERENCES "users" ("id") ON DELETE NO ACTION;
+ALTER TABLE "webhook_endpoints" ADD CONSTRAINT "webhook_endpoints_tenant_id_d59f169c_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "notice_deliveries" ADD CONSTRAINT "notice_deliveries_tenant_id_15251627_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "notice_deliveries" ADD CONSTRAINT "notice_deliveries_user_id_05c89f0e_fk_users_id" FOREIGN KEY ("user_id") REFERENCES "users" ("id") ON DELETE CASCADE;
+ALTER TABLE "notice_deliveries" ADD CONSTRAINT "notice_deliveries_notice_id_6096bd88_fk_notices_id" FOREIGN KEY ("notice_id") REFERENCES "notices" ("id") ON DELETE CASCADE;
+ALTER TABLE "notice_deliveries" ADD CONSTRAINT "notice_deliveries_endpoint_id_f3cef423_fk_webhook_endpoints_id" FOREIGN KEY ("endpoint_id") REFERENCES "webhook_endpoints" ("id") ON DELETE CASCADE;
+ALTER TABLE "notice_attempts" ADD CONSTRAINT "notice_attempts_delivery_id_7123d5b4_fk_notice_deliveries_id" FOREIGN KEY ("delivery_id") REFERENCES "notice_deliveries" ("id") ON DELETE CASCADE;
+ALTER TABLE "notice_attempts" ADD CONSTRAINT "notice_attempts_tenant_id_a6d758d6_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "notice_attempts" ADD CONSTRAINT "notice_attempts_delivery_fk" FOREIGN KEY ("tenant_id", "delivery_id") REFERENCES "notice_deliveries" ("tenant_id", "id") ON DELETE CASCADE;
+CREATE INDEX "notice_attempts_of_delivery" ON "notice_attempts" ("tenant_id", "delivery_id", "id");
+ALTER TABLE "notice_mutes" ADD CONSTRAINT "notice_mutes_tenant_id_1aee2d3b_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "notice_mutes" ADD CONSTRAINT "notice_mutes_user_id_6d1c450f_fk_users_id" FOREIGN KEY ("user_id") REFERENCES "users" ("id") ON DELETE CASCADE;
+ALTER TABLE "notice_mutes" ADD CONSTRAINT "notice_mutes_user_fk" FOREIGN KEY ("tenant_id", "user_id") REFERENCES "users" ("tenant_id", "id") ON DELETE CASCADE;
 
 -- findings.0001_initial
 --
@@ -902,6 +1026,495 @@ ALTER TABLE "scan_runs" ADD COLUMN "policy_id" text NULL;
 -- Add field resource_id to scanrun
 --
 ALTER TABLE "scan_runs" ADD COLUMN "resource_id" text NULL;
+
+-- findings.0004_history
+--
+-- Create model ExceptionEvent
+--
+CREATE TABLE "exception_events" ("tenant_id" uuid NOT NULL, "id" bigserial NOT NULL PRIMARY KEY, "exception_id" uuid NOT NULL, "status" text NOT NULL, "expires_at" timestamp with time zone NULL, "actor_id" uuid NULL, "at" timestamp with time zone DEFAULT (now()) NOT NULL);
+--
+-- Create model PolicyEvaluation
+--
+CREATE TABLE "policy_evaluations" ("tenant_id" uuid NOT NULL, "id" bigserial NOT NULL PRIMARY KEY, "policy_id" text NOT NULL, "policy_version" integer NULL, "outcome" text NOT NULL, "provider" text DEFAULT 'any' NOT NULL, "types" text[] NULL, "evaluated" bigint DEFAULT 0 NOT NULL, "open" bigint DEFAULT 0 NOT NULL, "excepted" bigint DEFAULT 0 NOT NULL, "undecided" bigint DEFAULT 0 NOT NULL, "at" timestamp with time zone DEFAULT (now()) NOT NULL);
+--
+-- Create model PostureDay
+--
+CREATE TABLE "posture_days" ("tenant_id" uuid NOT NULL, "day" date NOT NULL, "policy_id" text DEFAULT '' NOT NULL, "severity" text NOT NULL, "status" text NOT NULL, "delta" bigint DEFAULT 0 NOT NULL, PRIMARY KEY ("tenant_id", "day", "policy_id", "severity", "status"));
+--
+-- Add field population to scanrun
+--
+ALTER TABLE "scan_runs" ADD COLUMN "population" jsonb DEFAULT '{}'::jsonb NOT NULL;
+--
+-- Add field exception_id to violationevent
+--
+ALTER TABLE "violation_events" ADD COLUMN "exception_id" uuid NULL;
+--
+-- Add field recorded_at to violationevent
+--
+ALTER TABLE "violation_events" ADD COLUMN "recorded_at" timestamp with time zone DEFAULT (now()) NOT NULL;
+--
+-- Add field status to violationevent
+--
+ALTER TABLE "violation_events" ADD COLUMN "status" text DEFAULT '' NOT NULL;
+--
+-- Add field suppressed_until to violationevent
+--
+ALTER TABLE "violation_events" ADD COLUMN "suppressed_until" timestamp with time zone NULL;
+--
+-- Create index violation_events_of_at on field(s) tenant, violation_id, at, id of model violationevent
+--
+CREATE INDEX "violation_events_of_at" ON "violation_events" ("tenant_id", "violation_id", "at", "id");
+--
+-- Create index violation_events_standing on F(tenant), OrderBy(F(at), descending=True), OrderBy(F(id), descending=True) on model violationevent
+--
+CREATE INDEX "violation_events_standing" ON "violation_events" ("tenant_id", "at" DESC, "id" DESC) WHERE "status" IN ('open', 'suppressed');
+--
+-- Add field scan to policyevaluation
+--
+ALTER TABLE "policy_evaluations" ADD COLUMN "scan_id" uuid NOT NULL;
+--
+-- Create index exception_events_of on field(s) tenant, exception_id, at, id of model exceptionevent
+--
+CREATE INDEX "exception_events_of" ON "exception_events" ("tenant_id", "exception_id", "at", "id");
+--
+-- Create index policy_evaluations_of on F(tenant), F(policy_id), OrderBy(F(at), descending=True) on model policyevaluation
+--
+CREATE INDEX "policy_evaluations_of" ON "policy_evaluations" ("tenant_id", "policy_id", "at" DESC);
+--
+-- Create constraint policy_evaluations_scan_fk on model policyevaluation
+--
+ALTER TABLE "policy_evaluations" ADD CONSTRAINT "policy_evaluations_scan_fk" FOREIGN KEY ("tenant_id", "scan_id") REFERENCES "scan_runs" ("tenant_id", "id") ON DELETE CASCADE;
+--
+-- Create constraint policy_evaluations_outcome_check on model policyevaluation
+--
+ALTER TABLE "policy_evaluations" ADD CONSTRAINT "policy_evaluations_outcome_check" CHECK ("outcome" IN ('judged', 'failed'));
+--
+-- Create constraint policy_evaluations_key on model policyevaluation
+--
+ALTER TABLE "policy_evaluations" ADD CONSTRAINT "policy_evaluations_key" UNIQUE ("tenant_id", "scan_id", "policy_id");
+ALTER TABLE "exception_events" ADD CONSTRAINT "exception_events_tenant_id_1cab5e20_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "policy_evaluations" ADD CONSTRAINT "policy_evaluations_tenant_id_36ee7885_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "posture_days" ADD CONSTRAINT "posture_days_tenant_id_07c798db_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "policy_evaluations" ADD CONSTRAINT "policy_evaluations_scan_id_95726ea7_fk_scan_runs_id" FOREIGN KEY ("scan_id") REFERENCES "scan_runs" ("id") ON DELETE CASCADE;
+
+-- findings.0005_point_in_time
+--
+-- Raw SQL operation
+--
+
+CREATE OR REPLACE FUNCTION violations_on_insert() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+    INSERT INTO violation_events
+        (tenant_id, violation_id, policy_id, resource_id, severity, kind, status, suppressed_until, exception_id)
+    SELECT tenant_id, id, policy_id, resource_id, severity,
+           CASE s.status WHEN 'open' THEN CASE s.part WHEN 1 THEN 'opened' ELSE 'lapsed' END
+                         WHEN 'suppressed' THEN 'excepted' ELSE 'fixed' END,
+           s.status, CASE s.status WHEN 'suppressed' THEN suppressed_until END,
+           CASE s.status WHEN 'suppressed' THEN exception_id END
+    FROM new_rows n CROSS JOIN LATERAL (
+        SELECT 1 AS part, n.status
+        UNION ALL SELECT 2, 'open' WHERE n.status = 'suppressed' AND n.suppressed_until <= now()
+    ) s
+    ORDER BY n.id, s.part;
+    INSERT INTO violation_counters AS c (tenant_id, policy_id, severity, status, n)
+    SELECT tenant_id, coalesce(policy_id, ''), severity, status, count(*) FROM new_rows
+    GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
+    ON CONFLICT (tenant_id, policy_id, severity, status) DO UPDATE SET n = c.n + excluded.n;
+    INSERT INTO posture_days AS d (tenant_id, day, policy_id, severity, status, delta)
+    SELECT tenant_id, (now() AT TIME ZONE 'UTC')::date, coalesce(policy_id, ''), severity,
+           CASE WHEN status = 'suppressed' AND suppressed_until <= now() THEN 'open' ELSE status END, count(*)
+    FROM new_rows GROUP BY 1, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5
+    ON CONFLICT (tenant_id, day, policy_id, severity, status) DO UPDATE SET delta = d.delta + excluded.delta;
+    RETURN NULL;
+END $$;
+
+--
+-- Raw SQL operation
+--
+
+CREATE OR REPLACE FUNCTION violations_on_update() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+    WITH changed AS MATERIALIZED (
+        SELECT n.tenant_id, n.id, n.resource_id, coalesce(o.policy_id, '') AS old_policy, n.policy_id,
+               o.severity AS old_severity, n.severity, o.status AS old_status, n.status,
+               o.suppressed_until AS old_until, n.suppressed_until AS until,
+               o.exception_id AS old_exception, n.exception_id,
+               coalesce(o.status = 'suppressed' AND o.suppressed_until <= now(), false) AS was_over,
+               coalesce(n.status = 'suppressed' AND n.suppressed_until <= now(), false) AS is_over
+        FROM new_rows n JOIN old_rows o USING (id)
+        WHERE (o.status, o.severity, o.policy_id, o.suppressed_until, o.exception_id)
+              IS DISTINCT FROM (n.status, n.severity, n.policy_id, n.suppressed_until, n.exception_id)
+           OR (o.status = 'suppressed' AND o.suppressed_until <= now())
+    ),
+    seen AS MATERIALIZED (
+        SELECT c.*, CASE WHEN c.was_over THEN 'open' ELSE c.old_status END AS was,
+               CASE WHEN c.was_over AND c.is_over AND c.until = c.old_until THEN 'open' ELSE c.status END AS becomes,
+               c.was_over AND NOT EXISTS (
+                   SELECT 1 FROM violation_events e
+                   WHERE e.tenant_id = c.tenant_id AND e.violation_id = c.id AND e.kind = 'lapsed'
+                     AND e.at >= c.old_until) AS lapses
+        FROM changed c
+    ),
+    told AS MATERIALIZED (
+        SELECT 1 AS part, tenant_id, id, resource_id, old_policy AS policy_from, old_severity AS severity_from,
+               'suppressed' AS was, old_policy AS policy, old_severity AS severity, 'open' AS becomes,
+               'lapsed' AS kind, old_until AS at, NULL::timestamptz AS until, NULL::uuid AS exception_id
+        FROM seen WHERE lapses
+        UNION ALL
+        SELECT 2, tenant_id, id, resource_id, old_policy, old_severity, was, coalesce(policy_id, ''), severity, becomes,
+               CASE WHEN becomes = 'fixed' AND was <> 'fixed' THEN 'fixed'
+                    WHEN becomes = 'suppressed' AND (was, old_until, old_exception)
+                         IS DISTINCT FROM ('suppressed', until, exception_id) THEN 'excepted'
+                    WHEN becomes = 'open' AND was = 'fixed' THEN 'reopened'
+                    WHEN becomes = 'open' AND was = 'suppressed' THEN 'unexcepted'
+                    ELSE 'changed' END,
+               now(), CASE becomes WHEN 'suppressed' THEN until END,
+               CASE becomes WHEN 'suppressed' THEN exception_id END
+        FROM seen
+        WHERE (was, old_severity, old_policy) IS DISTINCT FROM (becomes, severity, coalesce(policy_id, ''))
+           OR (becomes = 'suppressed' AND (old_until, old_exception) IS DISTINCT FROM (until, exception_id))
+        UNION ALL
+        SELECT 3, tenant_id, id, resource_id, coalesce(policy_id, ''), severity, 'suppressed',
+               coalesce(policy_id, ''), severity, 'open', 'lapsed', now(), NULL, NULL
+        FROM seen WHERE is_over AND becomes = 'suppressed'
+    ),
+    written AS (
+        INSERT INTO violation_events
+            (tenant_id, violation_id, policy_id, resource_id, severity, kind, at, status, suppressed_until, exception_id)
+        SELECT tenant_id, id, nullif(policy, ''), resource_id, severity, kind, at, becomes, until, exception_id
+        FROM told ORDER BY id, part
+    ),
+    counted AS (
+        INSERT INTO violation_counters AS c (tenant_id, policy_id, severity, status, n)
+        SELECT tenant_id, policy, severity, status, sum(d) FROM (
+            SELECT tenant_id, coalesce(policy_id, '') AS policy, severity, status, 1 AS d FROM changed
+            UNION ALL
+            SELECT tenant_id, old_policy, old_severity, old_status, -1 FROM changed
+        ) changes
+        GROUP BY 1, 2, 3, 4 HAVING sum(d) <> 0 ORDER BY 1, 2, 3, 4
+        ON CONFLICT (tenant_id, policy_id, severity, status) DO UPDATE SET n = c.n + excluded.n
+    )
+    INSERT INTO posture_days AS p (tenant_id, day, policy_id, severity, status, delta)
+    SELECT tenant_id, day, policy, severity, status, sum(d) FROM (
+        SELECT tenant_id, (at AT TIME ZONE 'UTC')::date AS day, policy, severity, becomes AS status, 1 AS d FROM told
+        UNION ALL
+        SELECT tenant_id, (at AT TIME ZONE 'UTC')::date, policy_from, severity_from, was, -1 FROM told
+    ) changes
+    GROUP BY 1, 2, 3, 4, 5 HAVING sum(d) <> 0 ORDER BY 1, 2, 3, 4, 5
+    ON CONFLICT (tenant_id, day, policy_id, severity, status) DO UPDATE SET delta = p.delta + excluded.delta;
+    RETURN NULL;
+END $$;
+
+--
+-- Raw SQL operation
+--
+
+CREATE OR REPLACE FUNCTION violations_on_delete() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+    WITH gone AS MATERIALIZED (
+        SELECT o.tenant_id, o.id, o.policy_id, o.resource_id, o.severity, o.status, o.suppressed_until,
+               coalesce(o.status = 'suppressed' AND o.suppressed_until <= now(), false) AS was_over
+        FROM old_rows o JOIN tenants t ON t.id = o.tenant_id
+    ),
+    told AS MATERIALIZED (
+        SELECT 1 AS part, g.tenant_id, g.id, g.policy_id, g.resource_id, g.severity, 'lapsed' AS kind,
+               g.suppressed_until AS at, 'suppressed' AS was, 'open' AS becomes
+        FROM gone g WHERE g.was_over AND NOT EXISTS (
+            SELECT 1 FROM violation_events e
+            WHERE e.tenant_id = g.tenant_id AND e.violation_id = g.id AND e.kind = 'lapsed'
+              AND e.at >= g.suppressed_until)
+        UNION ALL
+        SELECT 2, tenant_id, id, policy_id, resource_id, severity, 'removed', now(),
+               CASE WHEN was_over THEN 'open' ELSE status END, 'removed'
+        FROM gone
+    ),
+    written AS (
+        INSERT INTO violation_events (tenant_id, violation_id, policy_id, resource_id, severity, kind, at, status)
+        SELECT tenant_id, id, policy_id, resource_id, severity, kind, at, becomes FROM told ORDER BY id, part
+    ),
+    counted AS (
+        INSERT INTO violation_counters AS c (tenant_id, policy_id, severity, status, n)
+        SELECT tenant_id, coalesce(policy_id, ''), severity, status, -count(*) FROM gone
+        GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
+        ON CONFLICT (tenant_id, policy_id, severity, status) DO UPDATE SET n = c.n + excluded.n
+    )
+    INSERT INTO posture_days AS p (tenant_id, day, policy_id, severity, status, delta)
+    SELECT tenant_id, day, policy, severity, status, sum(d) FROM (
+        SELECT tenant_id, (at AT TIME ZONE 'UTC')::date AS day, coalesce(policy_id, '') AS policy, severity,
+               becomes AS status, 1 AS d FROM told WHERE becomes <> 'removed'
+        UNION ALL
+        SELECT tenant_id, (at AT TIME ZONE 'UTC')::date, coalesce(policy_id, ''), severity, was, -1 FROM told
+    ) changes
+    GROUP BY 1, 2, 3, 4, 5 HAVING sum(d) <> 0 ORDER BY 1, 2, 3, 4, 5
+    ON CONFLICT (tenant_id, day, policy_id, severity, status) DO UPDATE SET delta = p.delta + excluded.delta;
+    RETURN NULL;
+END $$;
+
+--
+-- Raw SQL operation
+--
+
+UPDATE violation_events e SET recorded_at = e.at, status = CASE e.kind
+    WHEN 'opened' THEN 'open' WHEN 'reopened' THEN 'open' WHEN 'unexcepted' THEN 'open'
+    WHEN 'excepted' THEN 'suppressed' ELSE e.kind END
+WHERE e.status = '';
+UPDATE violation_events e SET suppressed_until = v.suppressed_until, exception_id = v.exception_id
+FROM violations v
+WHERE v.id = e.violation_id AND v.status = 'suppressed' AND e.kind = 'excepted'
+  AND e.id = (SELECT max(l.id) FROM violation_events l WHERE l.violation_id = v.id);
+INSERT INTO posture_days (tenant_id, day, policy_id, severity, status, delta)
+SELECT tenant_id, day, policy_id, severity, status, sum(d) FROM (
+    SELECT tenant_id, (at AT TIME ZONE 'UTC')::date AS day, coalesce(policy_id, '') AS policy_id, severity, status, 1 AS d
+    FROM violation_events WHERE status <> 'removed'
+    UNION ALL
+    SELECT tenant_id, day, policy_id, severity, status, -1 FROM (
+        SELECT tenant_id, (at AT TIME ZONE 'UTC')::date AS day,
+               lag(coalesce(policy_id, '')) OVER w AS policy_id, lag(severity) OVER w AS severity,
+               lag(status) OVER w AS status
+        FROM violation_events WINDOW w AS (PARTITION BY tenant_id, violation_id ORDER BY at, id)
+    ) before WHERE status IS NOT NULL AND status <> 'removed'
+) changes GROUP BY 1, 2, 3, 4, 5 HAVING sum(d) <> 0;
+
+--
+-- Raw SQL operation
+--
+
+CREATE FUNCTION exceptions_record_state() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND (NEW.status, NEW.expires_at) IS NOT DISTINCT FROM (OLD.status, OLD.expires_at) THEN
+        RETURN NULL;
+    END IF;
+    INSERT INTO exception_events (tenant_id, exception_id, status, expires_at, actor_id)
+    VALUES (NEW.tenant_id, NEW.id, NEW.status, NEW.expires_at,
+            nullif(current_setting('rls.user_id', true), '')::uuid);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER exceptions_record_state AFTER INSERT OR UPDATE ON exceptions
+    FOR EACH ROW EXECUTE FUNCTION exceptions_record_state();
+
+INSERT INTO exception_events (tenant_id, exception_id, status, expires_at, actor_id, at)
+SELECT tenant_id, id, status, expires_at, actor_id, at FROM (
+    SELECT 1 AS part, x.tenant_id, x.id, 'pending' AS status, x.expires_at, x.created_by AS actor_id, x.created_at AS at
+    FROM exceptions x
+    UNION ALL
+    SELECT 2, x.tenant_id, x.id, CASE x.status WHEN 'rejected' THEN 'rejected' ELSE 'approved' END, x.expires_at,
+           x.decided_by, x.decided_at
+    FROM exceptions x WHERE x.decided_at IS NOT NULL
+    UNION ALL
+    SELECT 3, x.tenant_id, x.id, 'expired', x.expires_at, NULL, coalesce((
+        SELECT min(a.created_at) FROM audits a
+        WHERE a.tenant_id = x.tenant_id AND a.target_type = 'findings.policyexception'
+          AND a.target_id = x.id::text AND a.payload->>'to' = 'expired'), x.expires_at, now())
+    FROM exceptions x WHERE x.status = 'expired'
+) known ORDER BY id, part;
+
+
+-- costs.0001_initial
+--
+-- Create model CostDay
+--
+CREATE TABLE "cost_timeseries" ("tenant_id" uuid NOT NULL, "service" text NOT NULL, "resource_id" text NULL, "day" date NOT NULL, "amount" numeric NOT NULL, PRIMARY KEY ("tenant_id", "service", "day"));
+CREATE INDEX "cost_timeseries_recent" ON "cost_timeseries" ("tenant_id", "service", "day" DESC);
+
+-- costs.0002_hypertable
+--
+-- Create hypertable costday by day
+--
+-- (no-op)
+
+-- costs.0003_lines
+--
+-- Create model Budget
+--
+CREATE TABLE "cost_budgets" ("id" uuid NOT NULL PRIMARY KEY, "name" text NOT NULL, "scope" text DEFAULT 'tenant' NOT NULL, "scope_key" text DEFAULT '' NOT NULL, "scope_value" text DEFAULT '' NOT NULL, "period" text DEFAULT 'month' NOT NULL, "amount" numeric NOT NULL, "thresholds" integer[] DEFAULT '{80,100}'::int4[]::integer[] NOT NULL, "on_forecast" boolean DEFAULT true NOT NULL, "status" text DEFAULT 'active' NOT NULL, "created_by" text DEFAULT '' NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "updated_at" timestamp with time zone DEFAULT (now()) NOT NULL, "tenant_id" uuid NOT NULL);
+--
+-- Create model BudgetAlert
+--
+CREATE TABLE "cost_budget_alerts" ("id" uuid NOT NULL PRIMARY KEY, "period_start" date NOT NULL, "kind" text DEFAULT 'actual' NOT NULL, "threshold" integer NOT NULL, "amount" numeric NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "budget_id" uuid NOT NULL, "tenant_id" uuid NOT NULL);
+--
+-- Create model CostAnomaly
+--
+CREATE TABLE "cost_anomalies" ("id" uuid NOT NULL PRIMARY KEY, "service" text NOT NULL, "first_day" date NOT NULL, "last_day" date NOT NULL, "direction" text DEFAULT 'up' NOT NULL, "expected" numeric NOT NULL, "actual" numeric NOT NULL, "impact" numeric NOT NULL, "score" numeric DEFAULT 0 NOT NULL, "currency" text DEFAULT '' NOT NULL, "causes" jsonb DEFAULT '[]'::jsonb NOT NULL, "status" text DEFAULT 'open' NOT NULL, "reason" text DEFAULT '' NOT NULL, "decided_by" text DEFAULT '' NOT NULL, "detected_at" timestamp with time zone DEFAULT (now()) NOT NULL, "updated_at" timestamp with time zone DEFAULT (now()) NOT NULL, "tenant_id" uuid NOT NULL);
+--
+-- Create model CostAnomalyEvent
+--
+CREATE TABLE "cost_anomaly_events" ("id" bigserial NOT NULL PRIMARY KEY, "ts" timestamp with time zone DEFAULT (now()) NOT NULL, "actor" text DEFAULT '' NOT NULL, "from_status" text DEFAULT '' NOT NULL, "to_status" text NOT NULL, "note" text DEFAULT '' NOT NULL, "anomaly_id" uuid NOT NULL, "tenant_id" uuid NOT NULL);
+--
+-- Create model CostLine
+--
+CREATE TABLE "cost_lines" ("id" bigserial NOT NULL PRIMARY KEY, "line_key" uuid NOT NULL, "occurrence" integer DEFAULT 1 NOT NULL, "import_run_id" uuid NULL, "resource_id" text NULL, "day" date NOT NULL, "provider" text NOT NULL, "billing_account_id" text NOT NULL, "billing_account_name" text NULL, "sub_account_id" text NULL, "sub_account_name" text NULL, "billing_period_start" date NOT NULL, "billing_period_end" date NULL, "charge_period_start" timestamp with time zone NOT NULL, "charge_period_end" timestamp with time zone NULL, "charge_category" text DEFAULT 'Usage' NOT NULL, "charge_class" text NULL, "charge_description" text NULL, "charge_frequency" text NULL, "service_name" text NOT NULL, "service_category" text NULL, "service_subcategory" text NULL, "service_provider_name" text NULL, "host_provider_name" text NULL, "invoice_issuer_name" text NULL, "invoice_id" text NULL, "resource_native_id" text NULL, "resource_name" text NULL, "resource_type" text NULL, "region_id" text NULL, "region_name" text NULL, "availability_zone" text NULL, "sku_id" text NULL, "sku_meter" text NULL, "sku_price_id" text NULL, "pricing_category" text NULL, "pricing_quantity" numeric NULL, "pricing_unit" text NULL, "list_unit_price" numeric NULL, "contracted_unit_price" numeric NULL, "consumed_quantity" numeric NULL, "consumed_unit" text NULL, "commitment_discount_id" text NULL, "commitment_discount_name" text NULL, "commitment_discount_category" text NULL, "commitment_discount_type" text NULL, "commitment_discount_status" text NULL, "commitment_discount_quantity" numeric NULL, "commitment_discount_unit" text NULL, "capacity_reservation_id" text NULL, "capacity_reservation_status" text NULL, "allocated_resource_id" text NULL, "billed_cost" numeric NOT NULL, "effective_cost" numeric NULL, "list_cost" numeric NULL, "contracted_cost" numeric NULL, "billing_currency" text NOT NULL, "tags" jsonb DEFAULT '{}'::jsonb NOT NULL, "tenant_id" uuid NOT NULL);
+--
+-- Create model CostPeriod
+--
+CREATE TABLE "cost_periods" ("id" uuid NOT NULL PRIMARY KEY, "provider" text NOT NULL, "billing_account_id" text NOT NULL, "billing_period_start" date NOT NULL, "billing_account_name" text DEFAULT '' NOT NULL, "lines" bigint DEFAULT 0 NOT NULL, "totals" jsonb DEFAULT '{}'::jsonb NOT NULL, "last_day" date NULL, "revision" integer DEFAULT 1 NOT NULL, "import_run_id" uuid NULL, "changed_at" timestamp with time zone DEFAULT (now()) NOT NULL, "tenant_id" uuid NOT NULL);
+--
+-- Create model CostRollup
+--
+CREATE TABLE "cost_rollups" ("day" date NOT NULL, "currency" text NOT NULL, "billed" numeric DEFAULT 0 NOT NULL, "effective" numeric DEFAULT 0 NOT NULL, "lines" bigint DEFAULT 0 NOT NULL, "provider" text NOT NULL, "service" text NOT NULL, "account" text DEFAULT '' NOT NULL, "region" text DEFAULT '' NOT NULL, "category" text DEFAULT '' NOT NULL, "tenant_id" uuid NOT NULL, PRIMARY KEY ("tenant_id", "day", "service", "account", "region", "category", "provider", "currency"));
+--
+-- Create model CostSettings
+--
+CREATE TABLE "cost_settings" ("id" uuid NOT NULL PRIMARY KEY, "currency" text DEFAULT '' NOT NULL, "tag_keys" text[] DEFAULT '{}'::text[] NOT NULL, "updated_at" timestamp with time zone DEFAULT (now()) NOT NULL, "tenant_id" uuid NOT NULL);
+--
+-- Create model CostTagRollup
+--
+CREATE TABLE "cost_tag_rollups" ("day" date NOT NULL, "currency" text NOT NULL, "billed" numeric DEFAULT 0 NOT NULL, "effective" numeric DEFAULT 0 NOT NULL, "lines" bigint DEFAULT 0 NOT NULL, "key" text NOT NULL, "value" text DEFAULT '' NOT NULL, "service" text NOT NULL, "account" text DEFAULT '' NOT NULL, "category" text DEFAULT '' NOT NULL, "tenant_id" uuid NOT NULL, PRIMARY KEY ("tenant_id", "key", "day", "value", "service", "account", "category", "currency"));
+--
+-- Create model UnitMetric
+--
+CREATE TABLE "cost_unit_metrics" ("metric" text NOT NULL, "day" date NOT NULL, "quantity" numeric NOT NULL, "tenant_id" uuid NOT NULL, PRIMARY KEY ("tenant_id", "metric", "day"));
+--
+-- Create index cost_timeseries_by_day on F(tenant_id), F(day) on model costday
+--
+CREATE INDEX "cost_timeseries_by_day" ON "cost_timeseries" ("tenant_id", "day");
+--
+-- Create index cost_budgets_by_name on field(s) tenant, name, id of model budget
+--
+CREATE INDEX "cost_budgets_by_name" ON "cost_budgets" ("tenant_id", "name", "id");
+--
+-- Create constraint cost_budgets_scope_check on model budget
+--
+ALTER TABLE "cost_budgets" ADD CONSTRAINT "cost_budgets_scope_check" CHECK ("scope" IN ('tenant', 'service', 'account', 'region', 'provider', 'tag'));
+--
+-- Create constraint cost_budgets_period_check on model budget
+--
+ALTER TABLE "cost_budgets" ADD CONSTRAINT "cost_budgets_period_check" CHECK ("period" IN ('month', 'quarter', 'year'));
+--
+-- Create constraint cost_budgets_status_check on model budget
+--
+ALTER TABLE "cost_budgets" ADD CONSTRAINT "cost_budgets_status_check" CHECK ("status" IN ('active', 'ended'));
+--
+-- Create constraint cost_budgets_amount_check on model budget
+--
+ALTER TABLE "cost_budgets" ADD CONSTRAINT "cost_budgets_amount_check" CHECK ("amount" > 0);
+--
+-- Create constraint cost_budgets_tenant_id_id_key on model budget
+--
+ALTER TABLE "cost_budgets" ADD CONSTRAINT "cost_budgets_tenant_id_id_key" UNIQUE ("tenant_id", "id");
+--
+-- Create constraint cost_budget_alerts_kind_check on model budgetalert
+--
+ALTER TABLE "cost_budget_alerts" ADD CONSTRAINT "cost_budget_alerts_kind_check" CHECK ("kind" IN ('actual', 'forecast'));
+--
+-- Create constraint cost_budget_alerts_once on model budgetalert
+--
+ALTER TABLE "cost_budget_alerts" ADD CONSTRAINT "cost_budget_alerts_once" UNIQUE ("tenant_id", "budget_id", "period_start", "kind", "threshold");
+--
+-- Create constraint cost_budget_alerts_budget_fk on model budgetalert
+--
+ALTER TABLE "cost_budget_alerts" ADD CONSTRAINT "cost_budget_alerts_budget_fk" FOREIGN KEY ("tenant_id", "budget_id") REFERENCES "cost_budgets" ("tenant_id", "id") ON DELETE CASCADE;
+--
+-- Create index cost_anomalies_recent on F(tenant), OrderBy(F(last_day), descending=True), OrderBy(F(id), descending=True) on model costanomaly
+--
+CREATE INDEX "cost_anomalies_recent" ON "cost_anomalies" ("tenant_id", "last_day" DESC, "id" DESC);
+--
+-- Create index cost_anomalies_status on field(s) tenant, status of model costanomaly
+--
+CREATE INDEX "cost_anomalies_status" ON "cost_anomalies" ("tenant_id", "status");
+--
+-- Create constraint cost_anomalies_status_check on model costanomaly
+--
+ALTER TABLE "cost_anomalies" ADD CONSTRAINT "cost_anomalies_status_check" CHECK ("status" IN ('open', 'acknowledged', 'dismissed', 'expected', 'withdrawn'));
+--
+-- Create constraint cost_anomalies_tenant_id_id_key on model costanomaly
+--
+ALTER TABLE "cost_anomalies" ADD CONSTRAINT "cost_anomalies_tenant_id_id_key" UNIQUE ("tenant_id", "id");
+--
+-- Create constraint cost_anomalies_key on model costanomaly
+--
+ALTER TABLE "cost_anomalies" ADD CONSTRAINT "cost_anomalies_key" UNIQUE ("tenant_id", "service", "first_day", "direction");
+--
+-- Create index cost_anomaly_events_of on field(s) tenant, anomaly, id of model costanomalyevent
+--
+CREATE INDEX "cost_anomaly_events_of" ON "cost_anomaly_events" ("tenant_id", "anomaly_id", "id");
+--
+-- Create constraint cost_anomaly_events_anomaly_fk on model costanomalyevent
+--
+ALTER TABLE "cost_anomaly_events" ADD CONSTRAINT "cost_anomaly_events_anomaly_fk" FOREIGN KEY ("tenant_id", "anomaly_id") REFERENCES "cost_anomalies" ("tenant_id", "id") ON DELETE CASCADE;
+--
+-- Create index cost_lines_scope on field(s) tenant, billing_account_id, billing_period_start, provider of model costline
+--
+CREATE INDEX "cost_lines_scope" ON "cost_lines" ("tenant_id", "billing_account_id", "billing_period_start", "provider");
+--
+-- Create index cost_lines_by_day on field(s) tenant, day, id of model costline
+--
+CREATE INDEX "cost_lines_by_day" ON "cost_lines" ("tenant_id", "day", "id");
+--
+-- Create index cost_lines_by_resource on field(s) tenant, resource_native_id, day of model costline
+--
+CREATE INDEX "cost_lines_by_resource" ON "cost_lines" ("tenant_id", "resource_native_id", "day") WHERE "resource_native_id" IS NOT NULL;
+--
+-- Create index cost_periods_recent on F(tenant), OrderBy(F(changed_at), descending=True), F(id) on model costperiod
+--
+CREATE INDEX "cost_periods_recent" ON "cost_periods" ("tenant_id", "changed_at" DESC, "id");
+--
+-- Create constraint cost_periods_key on model costperiod
+--
+ALTER TABLE "cost_periods" ADD CONSTRAINT "cost_periods_key" UNIQUE ("tenant_id", "provider", "billing_account_id", "billing_period_start");
+--
+-- Create constraint cost_settings_tenant_key on model costsettings
+--
+ALTER TABLE "cost_settings" ADD CONSTRAINT "cost_settings_tenant_key" UNIQUE ("tenant_id");
+ALTER TABLE "cost_budgets" ADD CONSTRAINT "cost_budgets_tenant_id_c6fd1b07_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "cost_budget_alerts" ADD CONSTRAINT "cost_budget_alerts_budget_id_3ecd033c_fk_cost_budgets_id" FOREIGN KEY ("budget_id") REFERENCES "cost_budgets" ("id") ON DELETE CASCADE;
+ALTER TABLE "cost_budget_alerts" ADD CONSTRAINT "cost_budget_alerts_tenant_id_d45ab18e_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "cost_anomalies" ADD CONSTRAINT "cost_anomalies_tenant_id_f5f909ef_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "cost_anomaly_events" ADD CONSTRAINT "cost_anomaly_events_anomaly_id_0ce1161f_fk_cost_anomalies_id" FOREIGN KEY ("anomaly_id") REFERENCES "cost_anomalies" ("id") ON DELETE CASCADE;
+ALTER TABLE "cost_anomaly_events" ADD CONSTRAINT "cost_anomaly_events_tenant_id_4613fb87_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "cost_lines" ADD CONSTRAINT "cost_lines_tenant_id_c88aed68_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "cost_periods" ADD CONSTRAINT "cost_periods_tenant_id_af0ac223_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "cost_rollups" ADD CONSTRAINT "cost_rollups_tenant_id_4444a8c2_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "cost_settings" ADD CONSTRAINT "cost_settings_tenant_id_27efe6f0_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "cost_tag_rollups" ADD CONSTRAINT "cost_tag_rollups_tenant_id_b94aa814_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "cost_unit_metrics" ADD CONSTRAINT "cost_unit_metrics_tenant_id_7cc969dd_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+
+-- reports.0001_initial
+--
+-- Create model Report
+--
+CREATE TABLE "reports" ("id" uuid NOT NULL PRIMARY KEY, "tenant_id" uuid NOT NULL, "period_from" date NOT NULL, "period_to" date NOT NULL, "status" text DEFAULT 'queued' NOT NULL, "job_id" uuid NULL, "object_key" text DEFAULT '' NOT NULL, "version_id" text DEFAULT '' NOT NULL, "sha256" text DEFAULT '' NOT NULL, "size" bigint NULL, "manifest" jsonb DEFAULT '{}'::jsonb NOT NULL, "error" text DEFAULT '' NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "finished_at" timestamp with time zone NULL, "requested_by" uuid NULL);
+ALTER TABLE "reports" ADD CONSTRAINT "reports_tenant_id_883fb1f2_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "reports" ADD CONSTRAINT "reports_requested_by_a81ed14a_fk_users_id" FOREIGN KEY ("requested_by") REFERENCES "users" ("id") ON DELETE NO ACTION;
+ALTER TABLE "reports" ADD CONSTRAINT "reports_status_check" CHECK ("status" IN ('queued', 'running', 'succeeded', 'failed', 'cancelled'));
+ALTER TABLE "reports" ADD CONSTRAINT "reports_tenant_id_id_key" UNIQUE ("tenant_id", "id");
+ALTER TABLE "reports" ADD CONSTRAINT "reports_requested_by_fk" FOREIGN KEY ("tenant_id", "requested_by") REFERENCES "users" ("tenant_id", "id") ON DELETE NO ACTION;
+CREATE INDEX "reports_recent" ON "reports" ("tenant_id", "created_at" DESC, "id" DESC);
+
+-- jobs.0001_initial
+--
+-- Create model Job
+--
+CREATE TABLE "jobs" ("id" uuid NOT NULL PRIMARY KEY, "tenant_id" uuid NOT NULL, "type" text NOT NULL, "queue" text NOT NULL, "params" jsonb DEFAULT '{}'::jsonb NOT NULL, "idempotency_key" text NOT NULL, "status" text DEFAULT 'queued' NOT NULL, "attempts" integer DEFAULT 0 NOT NULL, "max_attempts" integer DEFAULT 5 NOT NULL, "not_before" timestamp with time zone DEFAULT (now()) NOT NULL, "sent_at" timestamp with time zone NULL, "lease_token" uuid NULL, "lease_until" timestamp with time zone NULL, "cancel_requested" boolean DEFAULT false NOT NULL, "progress_done" bigint DEFAULT 0 NOT NULL, "progress_total" bigint NULL, "progress_note" text DEFAULT '' NOT NULL, "result" jsonb NULL, "error" text DEFAULT '' NOT NULL, "created_by" text DEFAULT '' NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "started_at" timestamp with time zone NULL, "finished_at" timestamp with time zone NULL);
+ALTER TABLE "jobs" ADD CONSTRAINT "jobs_tenant_id_817b1f3e_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "jobs" ADD CONSTRAINT "jobs_status_check" CHECK ("status" IN ('queued', 'running', 'succeeded', 'failed', 'cancelled'));
+ALTER TABLE "jobs" ADD CONSTRAINT "jobs_idempotency_key" UNIQUE ("tenant_id", "idempotency_key");
+ALTER TABLE "jobs" ADD CONSTRAINT "jobs_tenant_id_id_key" UNIQUE ("tenant_id", "id");
+CREATE INDEX "jobs_recent" ON "jobs" ("tenant_id", "created_at" DESC, "id" DESC);
+CREATE INDEX "jobs_unfinished" ON "jobs" ("not_before") WHERE "status" IN ('queued', 'running');
+
+-- jobs.0002_due
+--
+-- Raw SQL operation
+--
+
+CREATE FUNCTION jobs_due(quiet interval, at_most integer)
+RETURNS TABLE (id uuid, tenant_id uuid)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT
+BEGIN ATOMIC
+    SELECT j.id, j.tenant_id FROM jobs j
+    WHERE (
+        j.status = 'queued' AND j.not_before <= now() AND (j.sent_at IS NULL OR j.sent_at < now() - quiet)
+    ) OR (
+        j.status = 'running' AND j.lease_until < now() AND (j.sent_at IS NULL OR j.sent_at < now() - quiet)
+    )
+    ORDER BY j.not_before, j.id LIMIT at_most;
+END;
+REVOKE EXECUTE ON FUNCTION jobs_due(interval, integer) FROM PUBLIC;
+
 
 -- core.0003_schema_version
 --

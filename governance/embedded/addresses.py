@@ -34,6 +34,7 @@ _SECRETS = (
     "s3_signing",
     "s3_encryption",
     "django",
+    "webhooks",
 )
 # Other ways in which boto3 finds credentials: with our own S3 server they would win over, or mix with, ours.
 _FOREIGN_S3 = ("AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3")
@@ -64,6 +65,10 @@ def environment(var: Path, environ: Mapping[str, str] = os.environ) -> dict[str,
         "EVIDENCE_BUCKET": EVIDENCE_BUCKET,
         "EVIDENCE_STAGING_BUCKET": STAGING_BUCKET,
         "DJANGO_SECRET_KEY": secret["django"],
+        "BASE_URL": f"http://{ports.LOOPBACK}:{web_port(environ)}",
+        "EMAIL_URL": f"file://{var / 'mail'}",
+        "EMAIL_FROM": "Governance desk <governance-desk@localhost>",
+        "WEBHOOK_KEY": secret["webhooks"],
     }
     if POSTGRES not in outside:
         database = f"{ports.LOOPBACK}:{port['postgres']}/{DATABASE}"

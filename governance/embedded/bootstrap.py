@@ -33,7 +33,7 @@ NEWER = ("python3.13", "python3.12", "python3.11")
 # The files of each target; one that is not there (yet) is left out.
 FILES = {
     "up": ("base.txt", "embedded.txt", "demo.txt"),
-    "dev": ("base.txt", "embedded.txt", "demo.txt", "dev.txt"),
+    "dev": ("base.txt", "embedded.txt", "demo.txt", "azure.txt", "gcp.txt", "ibm.txt", "dev.txt"),
 }
 # Wheels only, but for the one package that has none.
 WHEELS = ("--only-binary", ":all:", "--no-binary", "django-timescaledb")

@@ -37,6 +37,7 @@ INSTALLED_APPS = [
     "apps.jobs",
     "apps.audit",
     "apps.tenancy",
+    "apps.notices",
     "apps.catalog",
     "apps.findings",
     "apps.costs",
@@ -224,9 +225,11 @@ LOGGING = {
     },
 }
 
-# Read from the environment by servers.py; named here for those who read settings.
+# Read from the environment by servers.py and notices.py; named here for those who read settings.
 EVIDENCE: dict[str, Any]
 JOB_LEASE_SECONDS: int
+BASE_URL: str
+WEBHOOKS: dict[str, Any]
 
 # What is kept on this machine for convenience; nothing relies on it.
 DATA_DIR = BASE_DIR / "var"

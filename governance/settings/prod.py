@@ -2,6 +2,7 @@
 
 from .base import *  # noqa: F403
 from .environment import Environment
+from .notices import notice_settings
 from .servers import server_settings
 
 environment = Environment()
@@ -9,6 +10,7 @@ DEBUG = False
 ALLOWED_HOSTS = environment.names("ALLOWED_HOSTS")
 CSRF_TRUSTED_ORIGINS = environment.names("CSRF_TRUSTED_ORIGINS", "")
 globals().update(server_settings(environment, pool=environment.flag("DATABASE_POOL", True)))
+globals().update(notice_settings(environment))
 SECURE_SSL_REDIRECT = environment.flag("SECURE_SSL_REDIRECT", True)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_HSTS_SECONDS = environment.number("SECURE_HSTS_SECONDS", 31536000)

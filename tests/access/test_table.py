@@ -14,12 +14,13 @@ from django.urls import NoReverseMatch, reverse
 from apps.core.context import tenant_scope
 from apps.core.ids import new_id
 from apps.jobs.models import Job
+from apps.notices.models import Delivery
 from apps.tenancy.models import ApiToken, Tenant, User
 from apps.tenancy.roles import Role
 from apps.tenancy.tokens import SCOPES
 from tests.fixtures.clients import browser, program
 from tests.fixtures.estate import acting_as
-from tests.fixtures.rows import make_rows
+from tests.fixtures.rows import make_delivery, make_rows
 
 from . import table_admin, table_api, table_pages
 from .row import Row, addresses
@@ -51,6 +52,10 @@ class World:
                 created_by=f"user:{user.pk}",
             )
 
+    def delivery_to(self, user: User) -> Delivery:
+        with acting_as(user):
+            return make_delivery(user)
+
     def path(self, row: Row, user: User | None = None) -> str:
         """The row's address, with this tenant's objects; a personal object is `user`'s."""
         parts = {}
@@ -59,6 +64,8 @@ class World:
                 parts[part] = kind.removeprefix("label:")
             elif kind == "job" and row.personal and user is not None:
                 parts[part] = self.job_of(user).pk
+            elif kind == "delivery" and row.personal and user is not None:
+                parts[part] = self.delivery_to(user).pk
             elif kind == "token":
                 owner = user if row.personal and user is not None else self.users[Role.VIEWER]
                 parts[part] = self.token_of(owner).pk

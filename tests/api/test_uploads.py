@@ -95,7 +95,8 @@ def test_with_a_key_the_file_is_taken_once(caller: Api, shelf: Shelf, users: dic
 @pytest.mark.parametrize(
     ("body", "field"),
     [
-        ({"kind": "costs"}, "kind"),
+        ({"kind": "secrets"}, "kind"),
+        ({"kind": "costs", "format": "ndjson"}, "format"),
         ({"format": "xlsx"}, "format"),
         ({"kind": "policies", "format": "ndjson"}, "format"),
         ({"file": ""}, "file"),

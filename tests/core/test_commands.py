@@ -21,6 +21,7 @@ pytestmark = pytest.mark.django_db
 
 OURS = {
     "tenant": ["create"],
+    "account": ["create"],
     "user": ["create"],
     "token": ["create"],
     "inventory": ["import"],

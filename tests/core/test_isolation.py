@@ -30,6 +30,15 @@ ROWS: dict[str, dict[str, Any]] = {
         "expires_at": "now",
     },
     "idempotency_keys": {"id": "uuid:key", "user_id": "uuid:user", "key": "k", "request_sha256": "x"},
+    "cloud_credentials": {"id": "uuid:credential", "provider": "aws", "kind": "environment", "pattern": "X"},
+    "cloud_accounts": {
+        "id": "uuid:account",
+        "provider": "aws",
+        "account": "123456789012",
+        "credential_id": "uuid:credential",
+        "reference": "environment:X",
+        "external_id": "e",
+    },
     "jobs": {"id": "uuid:job", "type": "t", "queue": "jobs", "idempotency_key": "k"},
     "audits": {"id": "uuid:audit", "actor": "system:test", "action": "a.b.c"},
     "resources": {"id": "{t}-resource", "provider": "aws", "type": "aws.s3", "name": "n"},
@@ -42,6 +51,9 @@ ROWS: dict[str, dict[str, Any]] = {
         "definition": Jsonb({}),
         "sha256": "x",
     },
+    "frameworks": {"id": "uuid:framework", "key": "k", "title": "t"},
+    "controls": {"id": "uuid:control", "framework_id": "uuid:framework", "code": "c-1", "label": "C-1"},
+    "policy_controls": {"id": "uuid:mapping", "control_id": "uuid:control", "policy_id": "{t}-policy"},
     "import_runs": {"id": "uuid:import", "kind": "inventory", "source": "s"},
     "import_refusals": {"run_id": "uuid:import", "reason": "r"},
     "violations": {
@@ -60,10 +72,22 @@ ROWS: dict[str, dict[str, Any]] = {
         "created_by": "uuid:user",
     },
     "scan_runs": {"id": "uuid:scan"},
+    "policy_evaluations": {"scan_id": "uuid:scan", "policy_id": "{t}-policy", "outcome": "judged"},
     "evaluation_errors": {"scan_id": "uuid:scan", "policy_id": "{t}-policy", "message": "m"},
     "actions": {"id": "uuid:action", "type": "t", "status": "queued", "requested_by": "uuid:user"},
     "action_events": {"action_id": "uuid:action", "message": "m"},
     "cost_timeseries": {"service": "s", "day": "today", "amount": 1},
+    "notices": {"id": "uuid:notice", "code": "jobs.failed", "title": "t"},
+    "webhook_endpoints": {"id": "uuid:endpoint", "name": "n", "url": "https://example.org/"},
+    "notice_deliveries": {
+        "id": "uuid:delivery",
+        "notice_id": "uuid:notice",
+        "channel": "email",
+        "user_id": "uuid:user",
+        "address": "a@example.org",
+    },
+    "notice_attempts": {"delivery_id": "uuid:delivery"},
+    "notice_mutes": {"id": "uuid:mute", "user_id": "uuid:user", "family": "jobs"},
     "cost_lines": {
         "line_key": "uuid:line",
         "day": "today",
@@ -105,8 +129,10 @@ ROWS: dict[str, dict[str, Any]] = {
     "cost_unit_metrics": {"metric": "orders", "day": "today", "quantity": 1},
     "reports": {"id": "uuid:report", "period_from": "today", "period_to": "today"},
 }
-# Written by triggers of `violations`.
-BY_TRIGGER = {"violation_events", "violation_counters"}
+# Written by triggers of `violations`, `exceptions` and `policies`.
+BY_TRIGGER = {"violation_events", "violation_counters", "posture_days", "exception_events", "policy_states"}
+# Written by the owner role alone.
+BY_OWNER = {"cloud_credentials"}
 NAMESPACE = uuid.UUID("6f1c9a0e-3f57-4a39-9a38-1d2f0c8b7a55")
 
 
@@ -203,7 +229,8 @@ def test_a_tenant_sees_its_own_rows_alone(as_a: Any, estates: Any, table: str) -
 
 @pytest.mark.parametrize("table", sorted(ROWS))
 def test_a_row_of_another_tenant_can_not_be_inserted(as_a: Any, estates: Any, table: str) -> None:
-    with pytest.raises(errors.InsufficientPrivilege, match="row-level security"):
+    refusal = "permission denied" if table in BY_OWNER else "row-level security"
+    with pytest.raises(errors.InsufficientPrivilege, match=refusal):
         insert(as_a, table, "fresh", estates["b"])
 
 
@@ -246,11 +273,16 @@ def test_a_row_can_not_move_to_another_tenant(as_a: Any, estates: Any, table: st
             "action_id",
             "created_by",
             "requested_by",
+            "framework_id",
+            "control_id",
+            "credential_id",
+            "notice_id",
+            "delivery_id",
             "anomaly_id",
             "budget_id",
         )
         # Plain texts without a foreign key, as specified: nothing is checked, nothing is reached.
-        and (table, column) not in {("evaluation_errors", "policy_id")}
+        and (table, column) not in {("evaluation_errors", "policy_id"), ("policy_evaluations", "policy_id")}
     ],
 )
 def test_a_row_can_not_point_at_another_tenants_row(as_a: Any, estates: Any, table: str, column: str) -> None:

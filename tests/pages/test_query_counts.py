@@ -16,7 +16,7 @@ from apps.tenancy.models import User
 from apps.tenancy.roles import Role
 from tests.fixtures.clients import browser
 from tests.fixtures.estate import acting_as
-from tests.fixtures.rows import make_policy, make_resource, make_violation
+from tests.fixtures.rows import make_delivery, make_policy, make_resource, make_violation
 
 pytestmark = pytest.mark.django_db
 PAGES = (
@@ -33,6 +33,7 @@ PAGES = (
     "/actions/needing-approval/",
     "/jobs/",
     "/audit/",
+    "/notices/",
     "/reports/",
 )
 
@@ -54,6 +55,7 @@ def fill(user: User, numbers: range) -> None:
                 idempotency_key=f"{n}",
                 created_by=f"user:{user.pk}",
             )
+            make_delivery(user, n)
             Report.objects.create(period_from="2026-01-01", period_to="2026-01-31", requested_by=user)
             Action.objects.create(
                 type="tag", status="preflight", params={"requires_approval": True}, requested_by=user

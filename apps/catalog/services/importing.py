@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from apps.audit.services import record
@@ -29,8 +30,17 @@ class Progress(Protocol):
 class ImportLog:
     """Counts and refusals of one import. Every method opens its own short transaction."""
 
-    def __init__(self, *, kind: str, source: str, format: str, progress: Progress | None) -> None:
-        self._progress = progress
+    def __init__(
+        self,
+        *,
+        kind: str,
+        source: str,
+        format: str,
+        progress: Progress | None,
+        measure: Callable[[], tuple[int, int | None]] | None = None,
+    ) -> None:
+        """`measure` says how much of how much was read, e.g. in bytes: with it progress has a percentage."""
+        self._progress, self._measure = progress, measure
         self._pending: list[ImportRefusal] = []
         self.read = self.written = self.unchanged = self.refused = 0
         with tenant_transaction(current_tenant_id()):
@@ -63,8 +73,13 @@ class ImportLog:
     def save(self) -> None:
         """Write the refusals so far and the counts; show progress, and stop here if the job was cancelled."""
         self._flush()
+        self.note(f"{self.read:,} rows read")
+
+    def note(self, words: str) -> None:
+        """Show progress in words, and stop here if the job was cancelled."""
         if self._progress is not None:
-            self._progress.checkpoint(done=self.read, note=f"{self.read:,} rows read")
+            done, total = self._measure() if self._measure is not None else (self.read, None)
+            self._progress.checkpoint(done=done, total=total, note=words)
 
     def _flush(self) -> None:
         with tenant_transaction(current_tenant_id()):

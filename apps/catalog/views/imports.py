@@ -12,6 +12,7 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 
+from apps.connectors.billing import FORMATS as BILLING_FORMATS
 from apps.connectors.files import FORMATS
 from apps.core import cells
 from apps.core.columns import Column
@@ -28,7 +29,8 @@ from apps.tenancy.roles import Permission
 from ..models import ImportRefusal, ImportRun
 from ..sources import stage
 
-JOB_TYPES = {"inventory": "inventory.import", "policies": "policies.import"}
+JOB_TYPES = {"inventory": "inventory.import", "policies": "policies.import", "costs": "costs.import"}
+FORMATS_OF = {"inventory": tuple(FORMATS), "costs": tuple(BILLING_FORMATS), "policies": ()}
 
 
 class ImportDetail(ListPage):
@@ -65,20 +67,37 @@ class ImportDetail(ListPage):
 
 class UploadForm(forms.Form):
     kind = forms.ChoiceField(
-        choices=[("inventory", "Inventory: resources of a cloud"), ("policies", "Policies")],
+        choices=[
+            ("inventory", "Inventory: resources of a cloud"),
+            ("costs", "Costs: a billing export"),
+            ("policies", "Policies"),
+        ],
         widget=forms.RadioSelect,
         initial="inventory",
         label="What is in the file?",
     )
     file = forms.FileField(
         label="File",
-        help_text="Inventory: JSON, NDJSON or CSV. Policies: Azure Policy JSON, Cloud Custodian YAML, or a ZIP.",
+        help_text=(
+            "Inventory: JSON, NDJSON or CSV. Costs: FOCUS, AWS CUR, Azure cost details or Google Cloud's billing "
+            "export, as CSV or Parquet, also gzip. Policies: Azure Policy JSON, Cloud Custodian YAML, or a ZIP."
+        ),
     )
     format = forms.ChoiceField(
         required=False,
-        choices=[("", "Tell it from the file"), *((name, name) for name in FORMATS)],
-        label="Format of an inventory",
+        choices=[
+            ("", "Tell it from the file"),
+            ("Inventory", [(name, name) for name in FORMATS]),
+            ("Costs", [(name, layout.title) for name, layout in BILLING_FORMATS.items()]),
+        ],
+        label="Format",
     )
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        if data.get("format") and data["format"] not in FORMATS_OF.get(data.get("kind", ""), ()):
+            self.add_error("format", "This is no format of what you say is in the file.")
+        return data
 
 
 @non_atomic
@@ -99,7 +118,7 @@ class ImportCreate(FormPage):
     def form_valid(self, form: UploadForm) -> HttpResponse:
         data = form.cleaned_data
         name = PurePath(data["file"].name).name
-        format_ = data["format"] if data["kind"] == "inventory" else ""
+        format_ = data["format"]
         try:
             key = stage(name, data["file"])
             params = {"object_key": key, "name": name, "format": format_ or None}

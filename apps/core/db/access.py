@@ -43,7 +43,12 @@ EVERYTHING = Privileges(("SELECT", "INSERT", "UPDATE", "DELETE"))
 FRAMEWORK_PRIVILEGES = {"django_content_type": READ_ONLY, "auth_permission": READ_ONLY}
 
 # The SECURITY DEFINER functions that the app role may call; each says in its migration why it may see more.
-FUNCTIONS = ("jobs_due(interval, integer)", "tenant_ids(text)", "active_tenant_ids()")
+FUNCTIONS = (
+    "jobs_due(interval, integer)",
+    "tenant_ids(text)",
+    "active_tenant_ids()",
+    "cloud_account_is_held(text, text)",
+)
 
 
 class _QuotedRoles:

@@ -28,6 +28,7 @@ from ..expressions import lapsed
 from ..models import PolicyException, Violation
 from ..queries import violations
 from ..states import EXCEPTION_MACHINE
+from .exception_notices import tell_asked, tell_decided
 
 REASON_LIMIT = 4_000
 
@@ -93,6 +94,7 @@ def request_exception(
         _refuse_past_term(exception)
         exception.save(force_insert=True)
         record("findings.exception.requested", exception, {"reason": reason, "subject": subject})
+        tell_asked(exception)
     return exception
 
 
@@ -112,6 +114,7 @@ def approve_exception(*, exception: PolicyException, reason: str = "") -> Policy
             .update(status="suppressed", suppressed_until=exception.expires_at, exception_id=exception.pk)
         )
         record("findings.exception.applied", exception, {"suppressed": suppressed})
+        tell_decided(exception)
     return exception
 
 
@@ -122,6 +125,7 @@ def reject_exception(*, exception: PolicyException, reason: str) -> PolicyExcept
     _refuse_own(exception)
     with transaction.atomic():
         _decide(exception, "rejected", reason)
+        tell_decided(exception)
     return exception
 
 

@@ -1,0 +1,1 @@
+"""Azure, by its own SDK (requirements/azure.txt): a subscription's inventory, its live state, and changes."""

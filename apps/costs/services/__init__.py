@@ -1,0 +1,1 @@
+"""What changes costs: imports, settings, detection, budgets."""

@@ -1,0 +1,1 @@
+"""The ways to a recipient. Each sends once, outside of any transaction, and says how that ended."""
