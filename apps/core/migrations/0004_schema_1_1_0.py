@@ -12,10 +12,9 @@ class Migration(migrations.Migration):
     dependencies = [
         ("core", "0003_schema_version"),
         ("catalog", "0007_framework_records"),
-        ("findings", "0005_point_in_time"),
+        ("findings", "0006_record_updates_by_hash"),
         ("tenancy", "0005_cloud_account_held"),
         ("notices", "0001_initial"),
-        ("catalog", "0005_documents_by_type"),
         ("costs", "0003_lines"),
     ]
     operations = [SetSchemaVersion("1.1.0")]

@@ -56,6 +56,7 @@ class RowFilter:
     changed_since: int | str | None = None
     resource_id: str | None = None
     resource_ids: Sequence[str] | None = None
+    without_deleted: bool = False
 
 
 def hits_query(
@@ -66,15 +67,17 @@ def hits_query(
     changed_since: int | str | None = None,
     resource_id: str | None = None,
     resource_ids: Sequence[str] | None = None,
+    without_deleted: bool = False,
 ) -> SqlQuery:
     """One statement that finds every hit and error of the policies, in rows (resource_id, policy_id, outcome,
     reason).
 
     All four columns are text; outcome is 'hit' or 'error'; a resource that a policy does not hit gives no
     row. `policies` are (policy id, rule) pairs; ids are what comes back. Rules that do not run
-    (`CompiledRule.runs`) and rules of other types give nothing. Read-only; the caller sets statement_timeout.
+    (`CompiledRule.runs`) and rules of other types give nothing. `without_deleted` leaves out resources whose status
+    is deleted. Read-only; the caller sets statement_timeout.
     """
-    rows = RowFilter(tenant_id, resource_type, changed_since, resource_id, resource_ids)
+    rows = RowFilter(tenant_id, resource_type, changed_since, resource_id, resource_ids, without_deleted)
     applicable = [(name, rule) for name, rule in policies if _applies(rule, resource_type)]
     batches = [applicable[start : start + _BATCH] for start in range(0, max(len(applicable), 1), _BATCH)]
     whole = join(" union all ", [_batch_query(batch, rows) for batch in batches])
@@ -206,6 +209,8 @@ def _base(columns: Columns, rows: RowFilter, provider: str | None) -> Sql:
         if columns.reads_document:
             # The same type beside the document: those of one type are read without a pass over all of them.
             conditions.append(sql("p.type = {}", text(rows.resource_type)))
+    if rows.without_deleted:
+        conditions.append(sql("r.status is distinct from 'deleted'"))
     if rows.resource_id is not None:
         conditions.append(sql("r.id = {}", text(rows.resource_id)))
     if rows.resource_ids is not None:
