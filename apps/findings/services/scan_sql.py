@@ -55,7 +55,8 @@ pairs AS MATERIALIZED (
     SELECT e.id, e.status AS was, e.suppressed_until, f.outcome,
            f.policy_id, f.resource_id, f.reason, f.severity, f.current_version,
            {lapsed} AS lapsed,
-           (e.reason, e.severity, e.policy_version) IS DISTINCT FROM (f.reason, f.severity, f.current_version) AS differs
+           (e.reason, e.severity, e.policy_version)
+               IS DISTINCT FROM (f.reason, f.severity, f.current_version) AS differs
     FROM found f FULL JOIN existing e ON e.policy_id = f.policy_id AND e.resource_id = f.resource_id
 ),
 opened AS (
