@@ -1,6 +1,7 @@
 from django.urls import path
 
 from .views.exceptions import ExceptionCreate, ExceptionDetail, ExceptionList, ExceptionPreview
+from .views.frameworks import ControlDetail, FrameworkDetail, FrameworkList
 from .views.policies import (
     PolicyCompare,
     PolicyCompiled,
@@ -32,5 +33,8 @@ urlpatterns = [
     path("policies/<str:pk>/explain/", PolicyExplain.as_view(), name="policy-explain"),
     path("policies/<str:pk>/scan/", PolicyScan.as_view(), name="policy-scan"),
     path("resources/<str:pk>/scan/", ResourceScan.as_view(), name="resource-scan"),
+    path("frameworks/", FrameworkList.as_view(), name="framework-list"),
+    path("frameworks/<uuid:pk>/", FrameworkDetail.as_view(), name="framework-detail"),
+    path("frameworks/controls/<uuid:pk>/", ControlDetail.as_view(), name="control-detail"),
     path("recommendations/", RecommendationList.as_view(), name="recommendation-list"),
 ]

@@ -22,7 +22,9 @@ from apps.core.states import StateMachine, transition
 from ..languages import PolicyDraft, PolicyFileRefusal, policy_language
 from ..models import SEVERITIES, ImportRun, Policy, PolicyVersion, policy_key
 from .controls import controls_by_framework, merged_controls
+from .frameworks import save_framework
 from .importing import ImportLog, Progress
+from .mappings import sync_mappings
 from .policy_files import policy_files
 
 logger = logging.getLogger(__name__)
@@ -68,6 +70,8 @@ def import_policies(
                 continue
             _import_file(file.name, file.raw, log, tally)
             log.save()
+        with tenant_transaction(current_tenant_id()):
+            sync_mappings()
     except BaseException as error:
         log.finish(status="failed", error=str(error)[:500] or "Cancelled.", summary=tally.summary())
         raise
@@ -122,12 +126,13 @@ def _import_file(name: str, raw: bytes, log: ImportLog, tally: _Tally) -> None:
         drafts.append(item)
     with tenant_transaction(current_tenant_id()):
         for same in _together(drafts):
-            ended = _save_one(same, name, log, tally)
-            for draft in ended:
+            for draft in _save_one(same, name, log, tally):
                 tally.count(draft)
                 for refusal in draft.refusals[:1]:
                     at = f"{name}{draft.at} {refusal['path']}".strip()
                     log.refuse(None, at, refusal["reason"], draft.name)
+        for framework in policy_language().frameworks(raw, name):
+            save_framework(draft=framework)
 
 
 def _save_one(same: list[PolicyDraft], file: str, log: ImportLog, tally: _Tally) -> list[PolicyDraft]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.views import View
@@ -24,6 +24,7 @@ from ..filters import ExceptionFilter
 from ..forms import ExceptionForm
 from ..models import PolicyException
 from ..services.exceptions import exception_impact, request_exception
+from .past import PastExceptionList
 
 
 def _subject(row: PolicyException) -> str:
@@ -32,6 +33,7 @@ def _subject(row: PolicyException) -> str:
 
 class ExceptionList(ListPage):
     name = "findings.exceptions"
+    template_name = "findings/list_with_days.html"
     title = "Exceptions"
     step = Step("findings:exception-create", "Ask for an exception", "request")
     lead = "Leave to break a policy for a while. One person asks, another decides."
@@ -58,6 +60,11 @@ class ExceptionList(ListPage):
         Column("decided_at", "Decided", shown=False),
         Column("decision_reason", "Reason of the decision", shown=False),
     )  # fmt: skip
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.GET.get("as_of"):
+            return PastExceptionList.as_view()(request, *args, **kwargs)
+        return super().get(request, *args, **kwargs)
 
     def rows(self) -> QuerySet[Any]:
         return PolicyException.objects.select_related("policy", "resource", "created_by", "decided_by")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponseBase
 
 from apps.catalog.models import Policy, Resource
 from apps.core import cells
@@ -20,6 +21,7 @@ from ..forms import ExceptionForm
 from ..models import PolicyException, Violation, ViolationEvent
 from ..queries import latest_open_violations, violations
 from ..services.explaining import explain_violation
+from .past import PastViolationList
 
 
 def _with_names(rows: QuerySet[Violation]) -> QuerySet[Violation]:
@@ -59,7 +61,10 @@ VIOLATION_COLUMNS = (
 
 
 class ViolationList(ListPage):
+    """The violations of now; with `?as_of=`, those that stood at the end of that day."""
+
     name = "findings.violations"
+    template_name = "findings/list_with_days.html"
     title = "Violations"
     lead = "Resources that break a policy, as the last scan found them."
     filterset_class = ViolationFilter
@@ -79,6 +84,11 @@ class ViolationList(ListPage):
         Sort("stale", "Longest unseen first", Keyset("last_seen", "id")),
     )
     columns = VIOLATION_COLUMNS
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.GET.get("as_of"):
+            return PastViolationList.as_view()(request, *args, **kwargs)
+        return super().get(request, *args, **kwargs)
 
     def rows(self) -> QuerySet[Any]:
         return _with_names(violations())
