@@ -21,7 +21,7 @@ from apps.audit.services import record
 from apps.catalog.models import Policy, Resource
 from apps.core.context import current
 from apps.core.db.fields import TransactionNow
-from apps.core.errors import InvalidInput, Refused
+from apps.core.errors import FourEyes, InvalidInput, Refused
 from apps.core.states import transition
 
 from ..expressions import lapsed
@@ -31,12 +31,6 @@ from ..states import EXCEPTION_MACHINE
 from .exception_notices import tell_asked, tell_decided
 
 REASON_LIMIT = 4_000
-
-
-class FourEyes(Refused):
-    """Whoever asked for an exception may not decide on it."""
-
-    code = "four-eyes"
 
 
 @dataclass(frozen=True)
