@@ -11,12 +11,13 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ("core", "0003_schema_version"),
+        ("findings", "0007_record_updates_by_hash"),
         ("actions", "0003_guards"),
         ("audit", "0005_seal_state"),
         ("catalog", "0007_framework_records"),
-        ("findings", "0006_record_updates_by_hash"),
         ("tenancy", "0005_cloud_account_held"),
         ("notices", "0001_initial"),
         ("costs", "0003_lines"),
+        ("costs", "0004_account_names"),
     ]
     operations = [SetSchemaVersion("1.1.0")]

@@ -36,6 +36,13 @@ _OF_CHANGED = """
     ) changed ON changed.id = v.resource_id"""
 _OF_RESOURCE = "\n    AND v.resource_id = %(resource)s"
 
+IN_FORCE = """
+in_force AS MATERIALIZED (
+    SELECT id, policy_id, resource_id, expires_at FROM exceptions
+    WHERE tenant_id = %(tenant)s AND status = 'approved' AND selector IS NULL
+      AND (expires_at IS NULL OR expires_at > now())
+)"""
+
 # The join is a full one for two reasons: it says of every pair what is there, and it is never a nested loop, which
 # the planner would take for two sets of whose size it knows nothing.
 _DIFF = """
@@ -45,11 +52,7 @@ found AS MATERIALIZED (
     SELECT h.resource_id, h.policy_id, h.outcome, h.reason, j.severity, j.current_version
     FROM hits h JOIN judged j ON j.id = h.policy_id
 ),
-in_force AS MATERIALIZED (
-    SELECT id, policy_id, resource_id, expires_at FROM exceptions
-    WHERE tenant_id = %(tenant)s AND status = 'approved' AND selector IS NULL
-      AND (expires_at IS NULL OR expires_at > now())
-),
+{in_force},
 {existing},
 pairs AS MATERIALIZED (
     SELECT e.id, e.status AS was, e.suppressed_until, f.outcome,
@@ -102,7 +105,7 @@ SELECT (SELECT count(*) FROM opened),
 """
 
 # The exception in force that covers a finding longest; without a term comes first.
-_COVERING = """
+COVERING = """
     SELECT x.id, x.expires_at FROM in_force x
     WHERE (x.policy_id IS NULL OR x.policy_id = f.policy_id)
       AND (x.resource_id IS NULL OR x.resource_id = f.resource_id)
@@ -131,8 +134,9 @@ orphans AS (
     JOIN known k ON k.id = v.policy_id
     JOIN resources r ON r.id = v.resource_id
     LEFT JOIN typed t ON t.policy_id = v.policy_id AND t.type = r.type
-    WHERE v.tenant_id = %(tenant)s AND v.status <> 'fixed' AND v.source = 'policy'{narrowed}
-      AND (r.status = 'deleted' OR k.status <> 'active' OR (k.any_type IS FALSE AND t.policy_id IS NULL))
+    WHERE v.tenant_id = %(tenant)s AND v.status <> 'fixed'{narrowed}
+      AND (r.status = 'deleted' OR (v.source = 'policy' AND (
+          r.status = 'reported' OR k.status <> 'active' OR (k.any_type IS FALSE AND t.policy_id IS NULL))))
 )
 UPDATE violations v SET status = 'fixed', fixed_at = now(), suppressed_until = NULL, exception_id = NULL
 FROM orphans o WHERE v.id = o.id AND v.status <> 'fixed'
@@ -220,8 +224,9 @@ def diff_statement(
     return _DIFF.format(
         hits=hits,
         judged=_JUDGED,
+        in_force=IN_FORCE,
         existing=_EXISTING.format(narrowed=narrowed),
-        covering=_COVERING,
+        covering=COVERING,
         lapsed=_LAPSED,
     )
 

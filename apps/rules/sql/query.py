@@ -75,7 +75,7 @@ def hits_query(
     All four columns are text; outcome is 'hit' or 'error'; a resource that a policy does not hit gives no
     row. `policies` are (policy id, rule) pairs; ids are what comes back. Rules that do not run
     (`CompiledRule.runs`) and rules of other types give nothing. `without_deleted` leaves out resources whose status
-    is deleted. Read-only; the caller sets statement_timeout.
+    is deleted, and those that only a report has named. Read-only; the caller sets statement_timeout.
     """
     rows = RowFilter(tenant_id, resource_type, changed_since, resource_id, resource_ids, without_deleted)
     applicable = [(name, rule) for name, rule in policies if _applies(rule, resource_type)]
@@ -210,7 +210,7 @@ def _base(columns: Columns, rows: RowFilter, provider: str | None) -> Sql:
             # The same type beside the document: those of one type are read without a pass over all of them.
             conditions.append(sql("p.type = {}", text(rows.resource_type)))
     if rows.without_deleted:
-        conditions.append(sql("r.status is distinct from 'deleted'"))
+        conditions.append(sql("coalesce(r.status, '') not in ('deleted', 'reported')"))
     if rows.resource_id is not None:
         conditions.append(sql("r.id = {}", text(rows.resource_id)))
     if rows.resource_ids is not None:

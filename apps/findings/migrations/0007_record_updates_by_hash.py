@@ -7,5 +7,5 @@ AS_PLANNED = "ALTER FUNCTION violations_on_update() RESET enable_nestloop"
 
 
 class Migration(migrations.Migration):
-    dependencies = [("findings", "0005_point_in_time")]
+    dependencies = [("findings", "0006_foreign_findings")]
     operations = [migrations.RunSQL(HASHED, AS_PLANNED)]
