@@ -11,8 +11,13 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ("core", "0003_schema_version"),
+        ("catalog", "0008_discovery"),
         ("actions", "0003_guards"),
         ("audit", "0005_seal_state"),
+        ("findings", "0005_point_in_time"),
+        ("tenancy", "0005_cloud_account_held"),
+        ("notices", "0001_initial"),
+        ("costs", "0003_lines"),
         ("catalog", "0007_framework_records"),
         ("findings", "0005_point_in_time"),
         ("reports", "0002_framework"),
