@@ -1816,6 +1816,12 @@ CREATE INDEX "violations_foreign" ON "violations" ("tenant_id", "source", "sever
 --
 ALTER TABLE "recommendations" ADD CONSTRAINT "recommendations_key" UNIQUE ("tenant_id", "key");
 
+-- findings.0007_record_updates_by_hash
+--
+-- Raw SQL operation
+--
+ALTER FUNCTION violations_on_update() SET enable_nestloop = off;
+
 -- costs.0001_initial
 --
 -- Create model CostDay

@@ -78,7 +78,8 @@ class ImportCommand(TenantCommand):
                 f"refused {result['refused']}"
             )
         if "compiled" in result:
-            lines.append(f"compiled {result['compiled']}, unsupported {result['unsupported']}")
+            counts = ("compiled", "unsupported", "failed")
+            lines.append(", ".join(f"{name} {result[name]}" for name in counts))
         if result.get("error"):
             lines.append(f"failed: {result['error']}")
         return "\n".join(lines) or super().describe(result)
