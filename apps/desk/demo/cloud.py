@@ -1,4 +1,7 @@
-"""The demo's cloud account: filled once, connected, discovered. Nothing happens where no demo cloud is given."""
+"""The demo's cloud account: filled once, connected, discovered, with changes asked for.
+
+Nothing happens where no demo cloud is given.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,16 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 
+from apps.actions.models import Action
+from apps.actions.services.remediations import proposal_for, propose_for
 from apps.catalog.services import check_account, start_discovery
 from apps.core.context import Actor, current_tenant_id, tenant_scope, tenant_transaction
 from apps.core.errors import GovernanceError
+from apps.findings.models import Violation
 from apps.findings.services.scanning import start_policy_scan
 from apps.jobs.commands import run_here
 from apps.tenancy.cloud_accounts import allow_credential, create_account
-from apps.tenancy.models import CloudAccount, CloudCredential
+from apps.tenancy.models import CloudAccount, CloudCredential, User
 from apps.tenancy.services import find_tenant
 
 from .cloud_estate import REGIONS, clients, make_estate
@@ -23,6 +29,8 @@ from .people import TENANTS
 PREFIX = "DEMO_CLOUD"
 ACCOUNT = "123456789012"
 PATIENCE_SECONDS = 300
+# One of each of these kinds is asked for, where a violation calls for it; workers then plan it, and it waits.
+PROPOSED = ("aws.ec2.require_imdsv2", "aws.ebs.snapshot_and_delete")
 Say = Callable[[str], None]
 
 
@@ -35,6 +43,7 @@ def connect_cloud(say: Say) -> None:
         _allow(url)
         account = _account()
         if account.discovered_at is not None:
+            _propose()
             return
         make_estate(
             clients(url, os.environ[f"{PREFIX}_ACCESS_KEY_ID"], os.environ[f"{PREFIX}_SECRET_ACCESS_KEY"])
@@ -48,7 +57,26 @@ def connect_cloud(say: Say) -> None:
         with tenant_transaction(current_tenant_id()):
             scan = start_policy_scan(send=False)
         run_here(scan)
+        _propose()
         say(f"{TENANTS[0].name}: the demo's AWS account {ACCOUNT} is connected and discovered.")
+
+
+def _propose() -> None:
+    """The operator asks for what two violations' policies name; a public bucket is left to whoever walks the demo."""
+    with tenant_transaction(current_tenant_id()):
+        if Action.objects.exists():
+            return
+        operator = User.objects.get(upn=f"olga@{TENANTS[0].domain}")
+        found = Violation.objects.filter(status="open", resource__account=ACCOUNT)
+        groups = proposal_for(
+            found.select_related("policy", "resource").order_by("-severity_rank", "id")
+        ).usable
+    chosen = {
+        group.remediation.type: group.violations[:1] for group in groups if group.remediation.type in PROPOSED
+    }
+    for violations in chosen.values():
+        with tenant_transaction(current_tenant_id(), Actor.user(operator.pk)):
+            propose_for(violations, reason="Found by the last scan; the owner agrees.")
 
 
 def _allow(url: str) -> None:

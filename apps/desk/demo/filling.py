@@ -17,8 +17,6 @@ from django.db import transaction
 from django.db.models import Sum
 from django.utils import timezone
 
-from apps.actions.models import Action, ActionEvent
-from apps.audit.services import record
 from apps.catalog.models import Resource
 from apps.catalog.services import import_inventory, import_policies, install_framework
 from apps.catalog.services.framework_files import library
@@ -63,7 +61,7 @@ def is_filled() -> bool:
     except NotFound:
         return False
     with tenant_transaction(tenant_id, Actor.system("demo")):
-        return Action.objects.exists()
+        return PolicyException.objects.exists()
 
 
 def _tenant(demo: DemoTenant) -> uuid.UUID:
@@ -106,8 +104,6 @@ def _fill_tenant(demo: DemoTenant, say: Say) -> None:
         _recommendations()
     if not _there(PolicyException.objects):
         _exceptions(demo)
-    if not _there(Action.objects):
-        _actions(demo)
     say(f"{demo.name}: scanned, with exceptions, costs and recommendations.")
 
 
@@ -217,22 +213,3 @@ def _exceptions(demo: DemoTenant) -> None:
         if len(asked) > 1:
             approve_exception(exception=asked[0], reason="Until the replacement is in place.")
             reject_exception(exception=asked[1], reason="Not in use means: switch it off.")
-
-
-def _actions(demo: DemoTenant) -> None:
-    """Proposals that wait for approval; carrying them out is not part of this version."""
-    with tenant_transaction(current_tenant_id()):
-        operator = _person(demo, "olga")
-        targets = list(Resource.objects.filter(tags={}).order_by("id")[:3])
-    with tenant_transaction(current_tenant_id(), Actor.user(operator.pk)):
-        for resource in targets:
-            action = Action(
-                type="resource.tag",
-                resource_id=resource.pk,
-                requested_by=operator,
-                status="preflight",
-                params={"requires_approval": True, "tags": {"owner": "platform-team"}},
-            )
-            action.save(force_insert=True)
-            ActionEvent(action=action, message="Proposed: set the tag owner; waits for approval.").save()
-            record("actions.action.requested", action, {"type": action.type})
