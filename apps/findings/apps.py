@@ -12,6 +12,7 @@ class FindingsConfig(AppConfig):
 
         from .policy_reader import PolicyReader
         from .services.exception_notices import FAMILY, OCCASIONS
+        from .services.exception_warnings import warn_of_expiry
         from .services.exceptions import sweep_exceptions
         from .services.scanning import JOB_TYPE, fail_scans_of, run_policy_scan
 
@@ -20,4 +21,5 @@ class FindingsConfig(AppConfig):
             JobKind(JOB_TYPE, "scans.policy", "Policy scan", run=run_policy_scan, finished=fail_scans_of)
         )
         register_sweep("exceptions", sweep_exceptions)
+        register_sweep("exception_warnings", warn_of_expiry)
         register_notices(FAMILY, "Exceptions", OCCASIONS)

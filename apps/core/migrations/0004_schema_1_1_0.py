@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("core", "0003_schema_version"),
         ("catalog", "0007_framework_records"),
-        ("findings", "0005_point_in_time"),
+        ("findings", "0007_exceptions_of_sets"),
         ("tenancy", "0005_cloud_account_held"),
         ("notices", "0001_initial"),
         ("catalog", "0005_documents_by_type"),

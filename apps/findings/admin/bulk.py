@@ -12,9 +12,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase
 from django.template.response import TemplateResponse
 
+from ..services.exception_facts import shown_digest
 from .decisions import Decision, Outcome, decide, queue_rows
 from .forms import DecisionForm
-from .impact import coverage_of, shown_digest
+from .impact import coverage_of
 
 # A page that one person can read before he confirms it.
 MAX_ITEMS = 200

@@ -13,8 +13,8 @@ from apps.audit.services import record
 from apps.core.errors import GovernanceError, InvalidInput, NotFound, Refused, StaleState
 
 from ..models import PolicyException
+from ..services.exception_facts import shown_digest
 from ..services.exceptions import approve_exception, reject_exception, revoke_exception
-from .impact import shown_digest
 
 log = logging.getLogger(__name__)
 

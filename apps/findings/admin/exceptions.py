@@ -20,15 +20,18 @@ from apps.catalog.models import Resource
 from apps.core.filters import StartsWith
 from apps.tenancy.admin_base import ReadOnlyDeskModelAdmin
 from apps.tenancy.admin_display import STATUS_LABELS, age, clamped, shortened, until
-from apps.tenancy.admin_lists import choice_filter
 from apps.tenancy.roles import Permission
 
-from ..models import EXCEPTION_STATES, PolicyException
+from ..expressions import shown_exception_status
+from ..models import PolicyException
+from ..scope import Scope
+from ..selectors import selector_words
+from ..services.exception_facts import changes_since_asked, impact_of, shown_digest
 from .bulk import bulk_decision
 from .decisions import APPROVE, DECISIONS, REJECT, REVOKE, already, decide, queue_rows
-from .filters import AskedByFilter, RiskFilter
+from .filters import AskedByFilter, RiskFilter, ShownExceptionFilter
 from .forms import DecisionForm
-from .impact import coverage_of, shown_digest
+from .impact import coverage_of
 from .queue import queue_order, with_risk
 
 RISKS = ("", "low", "medium", "high", "critical")
@@ -47,7 +50,7 @@ class PolicyExceptionAdmin(ReadOnlyDeskModelAdmin):
 
     list_display = ("request_", "why", "requester", "impact", "expiry", "waiting", "decide_")
     list_display_links = ("request_",)
-    list_filter = (choice_filter("status", EXCEPTION_STATES), RiskFilter, AskedByFilter)
+    list_filter = (ShownExceptionFilter, RiskFilter, AskedByFilter)
     list_select_related = ("policy", "resource", "created_by", "decided_by")
     list_sections = (ImpactSection,)
     list_before_template = "admin/desk/queue_hint.html"
@@ -68,7 +71,7 @@ class PolicyExceptionAdmin(ReadOnlyDeskModelAdmin):
 
     # --- the list -------------------------------------------------------------------------------------
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        return with_risk(super().get_queryset(request))
+        return with_risk(super().get_queryset(request).annotate(shown_status=shown_exception_status()))
 
     def get_ordering(self, request: HttpRequest) -> Sequence[Any]:
         return queue_order(request.user.pk)
@@ -91,6 +94,8 @@ class PolicyExceptionAdmin(ReadOnlyDeskModelAdmin):
     @display(description="Exception for")
     def request_(self, row: Any) -> str:
         where = shortened(row.resource.display_id, shown=34) if row.resource else "every resource"
+        if row.selector is not None and row.resource is None:
+            where = clamped(", ".join(selector_words(row.selector)))
         cell = {"row": row, "risk": RISKS[row.risk], "where": where}
         return render_to_string("admin/desk/cell_request.html", cell)
 
@@ -173,6 +178,7 @@ class PolicyExceptionAdmin(ReadOnlyDeskModelAdmin):
             "form": form,
             "digest": shown_digest(exception),
             "over": already(exception) if is_over else "",
+            **_weighed(exception),
             "is_own": exception.is_own and decision is not REVOKE,
             "queue_url": self._queue_url(request),
         }
@@ -194,5 +200,13 @@ class PolicyExceptionAdmin(ReadOnlyDeskModelAdmin):
         extra = dict(extra_context or {})
         if object_id and (found := self.get_object(request, object_id)):
             self.prepare_rows(request, [found])
-            extra |= {"instance": found, "digest": shown_digest(found)}
+            extra |= {"instance": found, "digest": shown_digest(found), **_weighed(found)}
         return super().changeform_view(request, object_id, form_url, extra)
+
+
+def _weighed(exception: Any) -> dict[str, Any]:
+    """What it hides by now, and what has changed since it was asked for: for one that waits."""
+    if exception.status != "pending":
+        return {}
+    impact = impact_of(Scope.of(exception))
+    return {"impact": impact, "changes": changes_since_asked(exception, impact)}

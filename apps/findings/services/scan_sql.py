@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .exception_sql import IN_FORCE, covers
+
 FULL, INCREMENTAL = "full", "incremental"
 
 # The policies as they were compiled: one that has changed since is left to the next scan, so that no violation
@@ -24,7 +26,8 @@ judged AS MATERIALIZED (
 # Which existing violations the statement may judge: those of its policies, on resources it looked at.
 _EXISTING = """
 existing AS MATERIALIZED (
-    SELECT v.id, v.policy_id, v.resource_id, v.status, v.suppressed_until, v.reason, v.severity, v.policy_version
+    SELECT v.id, v.policy_id, v.resource_id, v.status, v.suppressed_until, v.reason, v.severity, v.policy_version,
+           v.first_seen
     FROM judged j JOIN violations v ON v.policy_id = j.id AND v.tenant_id = %(tenant)s{narrowed}
 )"""
 _OF_TYPE = "\n    JOIN resources r ON r.id = v.resource_id AND r.type = %(type)s"
@@ -45,11 +48,7 @@ found AS MATERIALIZED (
     JOIN judged j ON j.id = h.policy_id
     JOIN resources r ON r.id = h.resource_id AND r.status IS DISTINCT FROM 'deleted'
 ),
-in_force AS MATERIALIZED (
-    SELECT id, policy_id, resource_id, expires_at FROM exceptions
-    WHERE tenant_id = %(tenant)s AND status = 'approved' AND selector IS NULL
-      AND (expires_at IS NULL OR expires_at > now())
-),
+{in_force},
 {existing},
 opened AS (
     INSERT INTO violations (id, tenant_id, policy_id, resource_id, severity, reason, policy_version,
@@ -58,7 +57,7 @@ opened AS (
            CASE WHEN c.id IS NULL THEN 'open' ELSE 'suppressed' END, c.expires_at, c.id
     FROM found f
     LEFT JOIN existing e USING (policy_id, resource_id)
-    LEFT JOIN LATERAL ({covering}) c ON true
+    LEFT JOIN LATERAL ({covering_new}) c ON true
     WHERE f.outcome = 'hit' AND e.id IS NULL
     ON CONFLICT (tenant_id, policy_id, resource_id) DO NOTHING
     RETURNING 1
@@ -72,7 +71,7 @@ seen AS (
         exception_id = CASE WHEN {lapsed} THEN c.id ELSE v.exception_id END
     FROM found f
     JOIN existing e USING (policy_id, resource_id)
-    LEFT JOIN LATERAL ({covering}) c ON true
+    LEFT JOIN LATERAL ({covering_known}) c ON true
     WHERE v.id = e.id AND f.outcome = 'hit' AND (
         %(touch)s OR {lapsed} OR (e.reason, e.severity, e.policy_version)
             IS DISTINCT FROM (f.reason, f.severity, f.current_version))
@@ -99,12 +98,12 @@ SELECT (SELECT count(*) FROM opened),
        (SELECT coalesce(sum(resources), 0) FROM failed)
 """
 
-# The exception in force that covers a finding longest; without a term comes first.
+# The exception in force that covers a finding longest. Only asked for what is opened, opened again or lapsed.
 _COVERING = """
     SELECT x.id, x.expires_at FROM in_force x
-    WHERE (x.policy_id IS NULL OR x.policy_id = f.policy_id)
-      AND (x.resource_id IS NULL OR x.resource_id = f.resource_id)
-    ORDER BY x.expires_at DESC NULLS FIRST LIMIT 1"""
+    LEFT JOIN resources r ON r.tenant_id = %(tenant)s AND r.id = f.resource_id
+    WHERE {gate} AND {covers}
+    ORDER BY x.expires_at DESC NULLS FIRST, x.id LIMIT 1"""
 
 # Not standing open on its own: fixed before, or suppressed by an exception whose term is over.
 _LAPSED = "(e.status = 'fixed' OR (e.status = 'suppressed' AND e.suppressed_until <= now()))"
@@ -149,21 +148,18 @@ WITH found AS (
         WHERE r.tenant_id = %(tenant)s AND r.id = h.resource_id AND r.status = 'deleted')
 ),
 standing AS (
-    SELECT resource_id, reason FROM violations
+    SELECT resource_id, reason, first_seen FROM violations
     WHERE tenant_id = %(tenant)s AND policy_id = %(policy)s AND status <> 'fixed'
 ),
-in_force AS MATERIALIZED (
-    SELECT id, policy_id, resource_id, expires_at FROM exceptions
-    WHERE tenant_id = %(tenant)s AND status = 'approved' AND selector IS NULL
-      AND (expires_at IS NULL OR expires_at > now())
-      AND (policy_id IS NULL OR policy_id = %(policy)s)
-),
+{in_force},
 judged AS MATERIALIZED (
     SELECT coalesce(f.resource_id, s.resource_id) AS resource_id, s.reason,
            CASE WHEN f.outcome = 'error' THEN 'error' WHEN f.resource_id IS NULL THEN 'closes'
                 WHEN s.resource_id IS NULL THEN 'opens' ELSE 'stays' END AS kind,
            f.resource_id IS NOT NULL AND EXISTS (
-               SELECT 1 FROM in_force x WHERE x.resource_id IS NULL OR x.resource_id = f.resource_id) AS excepted
+               SELECT 1 FROM in_force x
+               LEFT JOIN resources r ON r.tenant_id = %(tenant)s AND r.id = f.resource_id
+               WHERE {covers}) AS excepted
     FROM found f FULL JOIN standing s ON s.resource_id = f.resource_id
 ),
 totals AS (
@@ -182,7 +178,11 @@ ORDER BY t.kind, j.resource_id COLLATE "C"
 
 def preview_statement(hits: str) -> str:
     """The statement around an engine query of one rule; it reads only."""
-    return _PREVIEW.format(hits=hits)
+    severity = "(SELECT p.severity FROM policies p WHERE p.tenant_id = %(tenant)s AND p.id = %(policy)s)"
+    covered = covers(
+        policy="%(policy)s", resource="f.resource_id", severity=severity, seen="coalesce(s.first_seen, now())"
+    )
+    return _PREVIEW.format(hits=hits, in_force=IN_FORCE, covers=covered)
 
 
 @dataclass(frozen=True)
@@ -218,10 +218,17 @@ def diff_statement(
     return _DIFF.format(
         hits=hits,
         judged=_JUDGED,
+        in_force=IN_FORCE,
         existing=_EXISTING.format(narrowed=narrowed),
-        covering=_COVERING,
+        covering_new=_covering("e.id IS NULL", seen="now()"),
+        covering_known=_covering(_LAPSED, seen="e.first_seen"),
         lapsed=_LAPSED,
     )
+
+
+def _covering(gate: str, *, seen: str) -> str:
+    condition = covers(policy="f.policy_id", resource="f.resource_id", severity="f.severity", seen=seen)
+    return _COVERING.format(gate=gate, covers=condition)
 
 
 def orphans_statement(*, by_change: bool = False, by_policy: bool = False, by_resource: bool = False) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import QuerySet
+from django.http import QueryDict
 
 from apps.catalog.models import Policy, Resource
 from apps.core import cells
@@ -19,6 +20,7 @@ from ..filters import ViolationFilter
 from ..forms import ExceptionForm
 from ..models import PolicyException, Violation, ViolationEvent
 from ..queries import latest_open_violations, violations
+from ..scope import OF_STATE
 from ..services.explaining import explain_violation
 
 
@@ -79,6 +81,7 @@ class ViolationList(ListPage):
         Sort("stale", "Longest unseen first", Keyset("last_seen", "id")),
     )
     columns = VIOLATION_COLUMNS
+    template_name = "findings/violation_list.html"
 
     def rows(self) -> QuerySet[Any]:
         return _with_names(violations())
@@ -95,7 +98,16 @@ class ViolationList(ListPage):
             "narrowed_resource": Resource.objects.filter(pk=self.request.GET["resource"]).first()
             if self.request.GET.get("resource")
             else None,
+            "set_query": self._set_query(),
         }
+
+    def _set_query(self) -> str:
+        """The filters as an exception for all that pass them would have them; "" where there are none."""
+        query = QueryDict(mutable=True)
+        for name, values in self.active_filters.items():
+            if name not in OF_STATE:
+                query.setlist(name, values)
+        return "" if self.problems else query.urlencode()
 
 
 class LatestOpenList(ListPage):
