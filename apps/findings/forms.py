@@ -60,6 +60,10 @@ class ExceptionForm(forms.Form):
         widget=forms.DateInput(attrs={"type": "date"}),
     )
 
+    def __init__(self, *args: Any, endless: bool = True, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["expires_at"].required = not endless
+
     def clean_policy(self) -> Policy | None:
         found: Policy | None = self._found(Policy, self.cleaned_data["policy"], "policy")
         return found

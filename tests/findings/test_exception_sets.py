@@ -361,7 +361,7 @@ def test_before_at_and_after_the_end_every_page_and_count_agrees(tenant: Tenant,
             by_status[status] = (len(rows), exported.count(b'"severity"'), listed)
         counts = client.get("/api/v1/violations/counts/").json()
         counted = {
-            status: sum(row["n"] for row in counts["results"] if row["status"] == status)
+            status: sum(row["n"] for row in counts["counts"] if row["status"] == status)
             for status in ("open", "suppressed")
         }
         pairs = set(zip(by_status["open"], by_status["suppressed"], strict=True))
@@ -518,7 +518,9 @@ def test_a_decider_is_told_what_changed_since_it_was_asked(estate: Tenant, users
     Policy.objects.update(current_version=2)
     Violation.objects.update(status="fixed")
     again = exceptions().get(pk=exception.pk)
-    again.subject["resource"]["state"] = "1"  # a change's transaction is the test's own: it can't be told apart
+    again.subject["resource"]["state"] = (
+        "1"  # a change's transaction is the test's own: it can't be told apart
+    )
     changes = changes_since_asked(again, impact_of(Scope.of(again)))
     assert changes == [
         "The policy was version 1, now it is 2.",

@@ -48,7 +48,7 @@ class ImpactSection(TemplateSection):
 class PolicyExceptionAdmin(ReadOnlyDeskModelAdmin):
     """Looked at by whoever may see the admin, decided on by whoever holds DECIDE and did not ask."""
 
-    list_display = ("request_", "why", "requester", "impact", "expiry", "waiting", "decide_")
+    list_display = ("request_", "why", "asked_by", "impact", "expiry", "waiting", "decide_")
     list_display_links = ("request_",)
     list_filter = (ShownExceptionFilter, RiskFilter, AskedByFilter)
     list_select_related = ("policy", "resource", "created_by", "decided_by")
@@ -100,7 +100,7 @@ class PolicyExceptionAdmin(ReadOnlyDeskModelAdmin):
         return render_to_string("admin/desk/cell_request.html", cell)
 
     @display(description="Asked by")
-    def requester(self, row: Any) -> str:
+    def asked_by(self, row: Any) -> str:
         return "you" if row.is_own else str(row.created_by or "–")
 
     @display(description="Reason")

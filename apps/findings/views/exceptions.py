@@ -60,7 +60,7 @@ class ExceptionList(ListPage):
         Column("requested_by", "Asked by", value=lambda e: e.created_by and str(e.created_by)),
         Column("decided_by", "Decided by", value=lambda e: e.decider.get("name")),
         Column("expires_at", "Ends", cell=lambda e: cells.moment(e.expires_at), css="when"),
-        Column("idle_since", "Covers nothing since", cell=lambda e: cells.moment(e.idle_since), css="when"),
+        Column("idle_since", "Idle since", cell=lambda e: cells.moment(e.idle_since), css="when"),
         Column("created_at", "Asked", cell=lambda e: cells.moment(e.created_at), sort="recent", css="when"),
         Column("id", "Id", shown=False),
         Column("policy_id", "Policy id", shown=False),
@@ -153,6 +153,9 @@ class ExceptionCreate(FormPage):
             initial |= {"reason": former.reason, "compensating_control": former.compensating_control}
         return initial
 
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return super().get_form_kwargs() | {"endless": exception_rules().endless}
+
     @cached_property
     def former(self) -> PolicyException | None:
         """What is renewed; a 404 for what is not there."""
@@ -171,7 +174,7 @@ class ExceptionCreate(FormPage):
             words = _words(self.former)
         elif filters:
             try:
-                words = scope_of_filters(QueryDict(filters), later=False).words()
+                words = scope_of_filters(QueryDict(filters), later=False).words().rpartition(", ")[0]
             except InvalidInput as error:
                 problem = str(error)
         return context | {

@@ -21,6 +21,7 @@ from ..forms import ExceptionForm
 from ..models import PolicyException, Violation, ViolationEvent
 from ..queries import latest_open_violations, violations
 from ..scope import OF_STATE
+from ..services.exception_rules import exception_rules
 from ..services.explaining import explain_violation
 
 
@@ -147,7 +148,7 @@ class ViolationDetail(DetailPage):
             covering = (
                 PolicyException.objects.select_related(*people).filter(pk=violation.exception_id).first()
             )
-        explained = None
+        rules, explained = exception_rules(), None
         if violation.policy is not None and violation.resource is not None:
             explained = explain_violation(violation=violation)
         return super().get_context_data(
@@ -156,7 +157,11 @@ class ViolationDetail(DetailPage):
             covering=covering,
             pending=self._pending(violation),
             events=ViolationEvent.objects.filter(violation_id=violation.pk).order_by("-id")[:100],
-            form=ExceptionForm(initial={"policy": violation.policy_id, "resource": violation.resource_id}),
+            form=ExceptionForm(
+                initial={"policy": violation.policy_id, "resource": violation.resource_id},
+                endless=rules.endless,
+            ),
+            rules=rules,
             **kwargs,
         )
 
