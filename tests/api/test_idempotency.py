@@ -20,6 +20,8 @@ from tests.fixtures.clients import browser
 from tests.fixtures.estate import acting_as
 from tests.fixtures.rows import make_policy
 
+TERM = (timezone.now() + timedelta(days=10)).isoformat()
+
 
 def send(api: Api, path: str, body: Any, key: str) -> Any:
     headers = {"Idempotency-Key": key}
