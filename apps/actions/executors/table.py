@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from .aws_table import AWS_EXECUTORS
 from .base import Executor
 
-EXECUTORS: dict[str, Executor] = {}
+EXECUTORS: dict[str, Executor] = {executor.kind.type: executor for executor in (*AWS_EXECUTORS,)}
 
 
 def executor_for(type_: str) -> Executor | None:

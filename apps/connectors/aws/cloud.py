@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from apps.connectors.access import AccountAccess
 from apps.connectors.aws.credentials import CONFIG, FALLBACK_REGION, session_for
 from apps.connectors.aws.errors import translate
 
 Answer = dict[str, Any]
+
+
+class Call(Protocol):
+    """`AwsCloud.call`, or what stands before it to keep a record."""
+
+    def __call__(self, service: str, method: str, region: str | None = None, /, **request: Any) -> Answer: ...
 
 
 class AwsCloud:
@@ -48,13 +55,13 @@ class AwsCloud:
                 )
             return self._clients[key]
 
-    def call(self, service: str, method: str, region: str | None = None, **request: Any) -> Answer:
+    def call(self, service: str, method: str, region: str | None = None, /, **request: Any) -> Answer:
         """Make one API call (`call("s3", "get_bucket_policy", Bucket=…)`). Raises CloudError."""
         operation = operation_name(service, method)
         try:
             client = self.client(service, region)
             answer: Answer = getattr(client, method)(**request)
-        except (ClientError, BotoCoreError) as error:
+        except (ClientError, BotoCoreError, ResponseParserError) as error:
             raise translate(error, operation) from error
         return answer
 

@@ -9,6 +9,7 @@ import re
 from typing import Any
 
 from botocore import exceptions as boto
+from botocore.parsers import ResponseParserError
 
 from apps.connectors.errors import (
     CloudAway,
@@ -53,7 +54,7 @@ def translate(error: Exception, operation: str) -> CloudError:
         return CloudDenied(f"There are no credentials to call {operation} with: {error}", operation=operation)
     if isinstance(error, boto.CredentialRetrievalError | boto.MetadataRetrievalError):
         return CloudDenied(f"The credentials could not be had: {error}", operation=operation)
-    if isinstance(error, boto.ConnectionError | boto.HTTPClientError | boto.ResponseParserError):
+    if isinstance(error, boto.ConnectionError | boto.HTTPClientError | ResponseParserError):
         return CloudAway(
             f"AWS did not answer {operation}: {error}. It may or may not have been done.", operation=operation
         )
