@@ -70,6 +70,7 @@ def subject_of(scope: Scope, expires_at: datetime | None, impact: Impact) -> dic
              "state": str(resource.changed_xid)},
         "selector": dict(scope.selector) if scope.selector is not None else None,
         "expires_at": expires_at.isoformat() if expires_at else None,
+        "risk": risk_of(scope, impact),
         "violations": impact.violations,
         "by_severity": dict(impact.by_severity),
         "oldest": impact.oldest.isoformat() if impact.oldest else None,
