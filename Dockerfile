@@ -9,7 +9,7 @@ RUN python -m venv /venv \
 FROM python:3.13-slim-bookworm
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     DJANGO_SETTINGS_MODULE=governance.settings.prod
-RUN useradd --system --uid 10001 --no-create-home --home-dir /nonexistent desk
+RUN useradd --system --uid 10001 --no-create-home --home-dir /nonexistent desk && install -d -m 700 -o desk /keys
 COPY --from=packages /venv /venv
 WORKDIR /app
 COPY manage.py ./

@@ -84,6 +84,8 @@ def reserve(var: Path) -> Servers:
     """Decide where the servers will be and tell os.environ. A preset address stays, and is external."""
     servers = Servers(var, addresses.external(), addresses.complete(var))
     os.environ.update(servers.environment)
+    # For tests that act as the store's administrator: pytest-xdist's workers learn it from here.
+    os.environ["TEST_SERVERS_VAR"] = str(var)
     return servers
 
 

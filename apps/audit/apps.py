@@ -6,8 +6,11 @@ class AuditConfig(AppConfig):
     label = "audit"
 
     def ready(self) -> None:
+        from apps.core.health import register_part
         from apps.core.recording import use_recorder
 
+        from .lag import health
         from .services import record
 
         use_recorder(record)
+        register_part("audit", health)

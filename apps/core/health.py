@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from django.core.cache import cache
 from django.db import connections
@@ -15,6 +16,14 @@ from .requests import non_atomic
 
 log = logging.getLogger(__name__)
 
+OK = "ok"
+_parts: dict[str, Callable[[], str]] = {}
+
+
+def register_part(name: str, look: Callable[[], str]) -> None:
+    """Called by a room's AppConfig.ready(): `look` says "ok", or in words what is amiss. It tells of no tenant."""
+    _parts[name] = look
+
 
 @non_atomic
 def live(request: HttpRequest) -> JsonResponse:
@@ -23,13 +32,21 @@ def live(request: HttpRequest) -> JsonResponse:
 
 @non_atomic
 def ready(request: HttpRequest) -> JsonResponse:
-    """503 unless PostgreSQL answers and its schema is this code's. Redis away is said, and is no reason
-    to stop serving: losing it loses nothing."""
+    """503 unless PostgreSQL answers and its schema is this code's. What else is amiss is said, "degraded",
+    and is no reason to stop serving: losing Redis loses nothing."""
     parts = {"postgresql": _postgresql(), "redis": _redis()}
     fit = parts["postgresql"] == "ok"
-    return JsonResponse(
-        {"status": "ready" if fit else "not ready", "parts": parts}, status=200 if fit else 503
-    )
+    parts |= {name: _part(look) if fit else "not looked at" for name, look in _parts.items()}
+    status = "not ready" if not fit else "ready" if set(parts.values()) == {OK} else "degraded"
+    return JsonResponse({"status": status, "parts": parts}, status=200 if fit else 503)
+
+
+def _part(look: Callable[[], str]) -> str:
+    try:
+        return look()
+    except DatabaseError:
+        log.warning("readiness: a part could not be looked at", exc_info=True)
+        return "away"
 
 
 def _postgresql() -> str:

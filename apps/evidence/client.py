@@ -49,6 +49,11 @@ def store_client() -> Any:
     return _client(os.getpid(), options().endpoint, options())
 
 
+def client_for(store: StoreOptions) -> Any:
+    """A client with other credentials or another endpoint than the server's own."""
+    return _client(os.getpid(), store.endpoint, store)
+
+
 def signing_client() -> Any:
     """The client whose presigned URLs a browser can reach; it is never used to connect."""
     return _client(os.getpid(), options().public_endpoint or options().endpoint, options())

@@ -33,6 +33,7 @@ class Tenant(RLSModel):
     app_privileges: ClassVar[Privileges] = Privileges(
         ("SELECT", "UPDATE"), update_columns=("name", "settings")
     )
+    sealer_privileges: ClassVar[Privileges] = Privileges(("SELECT",), select_columns=("id",))
     tenant_column: ClassVar[str] = "id"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)

@@ -1,4 +1,5 @@
-"""Make the two buckets where they are missing: `evidence` with object lock and versions, `staging` plain.
+"""Make the three buckets where they are missing: `evidence` and `checkpoints` with object lock and versions,
+`staging` plain.
 
 Reads EVIDENCE_S3_ENDPOINT, S3_ADMIN_KEY and S3_ADMIN_SECRET; may be run again at any time.
 """

@@ -1,8 +1,9 @@
 #!/bin/sh
-# SeaweedFS in one process, with object lock and two identities: `admin` makes the buckets, `app` is what the
-# product signs with. Nobody has BypassGovernanceRetention.
+# SeaweedFS in one process, with object lock and three identities: `admin` makes the buckets, `app` is what the
+# product signs with, `sealer` alone writes audit checkpoints. Nobody has BypassGovernanceRetention.
 #
-# S3_ADMIN_KEY S3_ADMIN_SECRET S3_APP_KEY S3_APP_SECRET: the identities, of letters and digits.
+# S3_ADMIN_KEY S3_ADMIN_SECRET S3_APP_KEY S3_APP_SECRET S3_SEALER_KEY S3_SEALER_SECRET: the identities, of
+# letters and digits.
 # S3_SIGNING_KEY: without it the filer's own port takes anybody's word and walks past object lock.
 # S3_ENCRYPTION_KEY; DATA_FOLDER, RUN_FOLDER (in memory, for choice), S3_HOST, S3_BIND, S3_PORT.
 set -eu
@@ -18,7 +19,12 @@ cat > "$folder/identities.json" <<IDENTITIES
     "Read:evidence", "List:evidence", "Tagging:evidence", "Write:evidence",
     "GetObjectRetention:evidence", "PutObjectRetention:evidence",
     "GetObjectLegalHold:evidence", "PutObjectLegalHold:evidence",
-    "Read:staging", "List:staging", "Tagging:staging", "Write:staging"]}
+    "Read:staging", "List:staging", "Tagging:staging", "Write:staging",
+    "Read:checkpoints", "List:checkpoints", "GetObjectRetention:checkpoints"]},
+  {"name": "sealer", "credentials": [{"accessKey": "$S3_SEALER_KEY", "secretKey": "$S3_SEALER_SECRET"}],
+   "actions": [
+    "Read:checkpoints", "List:checkpoints", "Write:checkpoints",
+    "GetObjectRetention:checkpoints", "PutObjectRetention:checkpoints"]}
 ]}
 IDENTITIES
 

@@ -83,6 +83,41 @@ ALTER TABLE "actions" ADD CONSTRAINT "actions_requested_by_5d04bda6_fk_users_id"
 ALTER TABLE "action_events" ADD CONSTRAINT "action_events_action_id_4f2b4ec8_fk_actions_id" FOREIGN KEY ("action_id") REFERENCES "actions" ("id") ON DELETE CASCADE;
 ALTER TABLE "action_events" ADD CONSTRAINT "action_events_tenant_id_1eb6091c_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
 
+-- tenancy.0002_lookup
+--
+-- Raw SQL operation
+--
+
+CREATE FUNCTION tenant_ids(handle text)
+RETURNS TABLE (id uuid, match text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT
+BEGIN ATOMIC
+    SELECT t.id, CASE WHEN t.id::text = lower(handle) THEN 'id' WHEN t.slug = handle THEN 'slug' ELSE 'name' END
+    FROM tenants t
+    WHERE t.status = 'active' AND (t.id::text = lower(handle) OR t.slug = handle OR t.name = handle)
+    LIMIT 3;
+END;
+REVOKE EXECUTE ON FUNCTION tenant_ids(text) FROM PUBLIC;
+
+CREATE FUNCTION active_tenant_ids() RETURNS SETOF uuid
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT
+BEGIN ATOMIC
+    SELECT t.id FROM tenants t WHERE t.status = 'active' ORDER BY t.id;
+END;
+REVOKE EXECUTE ON FUNCTION active_tenant_ids() FROM PUBLIC;
+
+
+-- tenancy.0003_idempotency_keys
+--
+-- Create model IdempotencyKey
+--
+CREATE TABLE "idempotency_keys" ("id" uuid NOT NULL PRIMARY KEY, "key" text NOT NULL, "request_sha256" text NOT NULL, "status" smallint NULL, "body" jsonb DEFAULT '{}'::jsonb NOT NULL, "location" text DEFAULT '' NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "tenant_id" uuid NOT NULL, "user_id" uuid NOT NULL);
+ALTER TABLE "idempotency_keys" ADD CONSTRAINT "idempotency_keys_tenant_id_5d1fe305_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "idempotency_keys" ADD CONSTRAINT "idempotency_keys_user_id_fe2a5406_fk_users_id" FOREIGN KEY ("user_id") REFERENCES "users" ("id") ON DELETE CASCADE;
+ALTER TABLE "idempotency_keys" ADD CONSTRAINT "idempotency_keys_user_key" UNIQUE ("tenant_id", "user_id", "key");
+ALTER TABLE "idempotency_keys" ADD CONSTRAINT "idempotency_keys_tenant_user_fk" FOREIGN KEY ("tenant_id", "user_id") REFERENCES "users" ("tenant_id", "id") ON DELETE CASCADE;
+CREATE INDEX "idempotency_keys_age" ON "idempotency_keys" ("tenant_id", "created_at");
+
 -- audit.0001_canonical_bytes
 --
 -- Raw SQL operation
@@ -135,40 +170,61 @@ END $$;
 CREATE TRIGGER audits_stamp BEFORE INSERT ON audits FOR EACH ROW EXECUTE FUNCTION audits_stamp();
 
 
--- tenancy.0002_lookup
+-- audit.0004_seal
+--
+-- Create model PlatformCheckpoint
+--
+CREATE TABLE "audit_platform_checkpoints" ("size" bigint NOT NULL PRIMARY KEY, "root" bytea NOT NULL, "peaks" bytea NOT NULL, "note" text NOT NULL, "object_key" text NOT NULL, "version_id" text DEFAULT '' NOT NULL, "sealed_at" timestamp with time zone DEFAULT (now()) NOT NULL, "anchored_at" timestamp with time zone NULL);
+--
+-- Create model AuditNode
+--
+CREATE TABLE "audit_nodes" ("level" smallint NOT NULL, "position" bigint NOT NULL, "hash" bytea NOT NULL, "tenant_id" uuid NOT NULL, PRIMARY KEY ("tenant_id", "level", "position"));
+--
+-- Create model AuditChain
+--
+CREATE TABLE "audit_chains" ("id" uuid NOT NULL PRIMARY KEY, "size" bigint DEFAULT 0 NOT NULL, "peaks" bytea DEFAULT '\x'::bytea NOT NULL, "read_xid" xid8 DEFAULT '0' NOT NULL, "read_id" uuid DEFAULT '00000000000000000000000000000000'::uuid NOT NULL, "tenant_id" uuid NOT NULL);
+--
+-- Create model AuditCheckpoint
+--
+CREATE TABLE "audit_checkpoints" ("size" bigint NOT NULL, "root" bytea NOT NULL, "note" text NOT NULL, "object_key" text NOT NULL, "version_id" text DEFAULT '' NOT NULL, "sealed_at" timestamp with time zone DEFAULT (now()) NOT NULL, "anchored_at" timestamp with time zone NULL, "platform_size" bigint NULL, "tenant_id" uuid NOT NULL, PRIMARY KEY ("tenant_id", "size"));
+--
+-- Create model AuditLeaf
+--
+CREATE TABLE "audit_leaves" ("seq" bigint NOT NULL, "audit_id" uuid NOT NULL, "leaf" bytea NOT NULL, "tenant_id" uuid NOT NULL, CONSTRAINT "audit_leaves_once" UNIQUE ("tenant_id", "audit_id"), PRIMARY KEY ("tenant_id", "seq"));
+ALTER TABLE "audit_nodes" ADD CONSTRAINT "audit_nodes_tenant_id_51943aa3_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "audit_chains" ADD CONSTRAINT "audit_chains_tenant_id_e0422678_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "audit_chains" ADD CONSTRAINT "audit_chains_tenant_key" UNIQUE ("tenant_id");
+ALTER TABLE "audit_checkpoints" ADD CONSTRAINT "audit_checkpoints_tenant_id_0db75469_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+CREATE INDEX "audit_checkpoints_unfinished" ON "audit_checkpoints" ("tenant_id") WHERE "platform_size" IS NULL;
+ALTER TABLE "audit_leaves" ADD CONSTRAINT "audit_leaves_tenant_id_b9d48c08_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+
+-- audit.0005_seal_state
 --
 -- Raw SQL operation
 --
 
-CREATE FUNCTION tenant_ids(handle text)
-RETURNS TABLE (id uuid, match text)
+CREATE FUNCTION audit_seal_state() RETURNS TABLE (waiting bigint, oldest timestamptz, anchored_at timestamptz)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT
 BEGIN ATOMIC
-    SELECT t.id, CASE WHEN t.id::text = lower(handle) THEN 'id' WHEN t.slug = handle THEN 'slug' ELSE 'name' END
-    FROM tenants t
-    WHERE t.status = 'active' AND (t.id::text = lower(handle) OR t.slug = handle OR t.name = handle)
-    LIMIT 3;
+    SELECT count(*), min(w.since), (SELECT max(p.anchored_at) FROM audit_platform_checkpoints p)
+    FROM (
+        SELECT r.created_at AS since
+        FROM tenants t
+        LEFT JOIN audit_chains c ON c.tenant_id = t.id
+        CROSS JOIN LATERAL (
+            SELECT a.created_at FROM audits a
+            WHERE a.tenant_id = t.id AND (a.xid, a.id) > (
+                coalesce(c.read_xid, '0'::xid8), coalesce(c.read_id, '00000000-0000-0000-0000-000000000000'::uuid))
+            ORDER BY a.xid LIMIT 1000
+        ) r
+        UNION ALL
+        SELECT k.sealed_at FROM audit_checkpoints k WHERE k.platform_size IS NULL
+        UNION ALL
+        SELECT k.sealed_at FROM audit_platform_checkpoints k WHERE k.anchored_at IS NULL
+    ) w;
 END;
-REVOKE EXECUTE ON FUNCTION tenant_ids(text) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION audit_seal_state() FROM PUBLIC;
 
-CREATE FUNCTION active_tenant_ids() RETURNS SETOF uuid
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT
-BEGIN ATOMIC
-    SELECT t.id FROM tenants t WHERE t.status = 'active' ORDER BY t.id;
-END;
-REVOKE EXECUTE ON FUNCTION active_tenant_ids() FROM PUBLIC;
-
-
--- tenancy.0003_idempotency_keys
---
--- Create model IdempotencyKey
---
-CREATE TABLE "idempotency_keys" ("id" uuid NOT NULL PRIMARY KEY, "key" text NOT NULL, "request_sha256" text NOT NULL, "status" smallint NULL, "body" jsonb DEFAULT '{}'::jsonb NOT NULL, "location" text DEFAULT '' NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "tenant_id" uuid NOT NULL, "user_id" uuid NOT NULL);
-ALTER TABLE "idempotency_keys" ADD CONSTRAINT "idempotency_keys_tenant_id_5d1fe305_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
-ALTER TABLE "idempotency_keys" ADD CONSTRAINT "idempotency_keys_user_id_fe2a5406_fk_users_id" FOREIGN KEY ("user_id") REFERENCES "users" ("id") ON DELETE CASCADE;
-ALTER TABLE "idempotency_keys" ADD CONSTRAINT "idempotency_keys_user_key" UNIQUE ("tenant_id", "user_id", "key");
-ALTER TABLE "idempotency_keys" ADD CONSTRAINT "idempotency_keys_tenant_user_fk" FOREIGN KEY ("tenant_id", "user_id") REFERENCES "users" ("tenant_id", "id") ON DELETE CASCADE;
-CREATE INDEX "idempotency_keys_age" ON "idempotency_keys" ("tenant_id", "created_at");
 
 -- core.0001_initial
 --

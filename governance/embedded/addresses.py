@@ -1,8 +1,9 @@
 """Where the servers are, as environment variables. Settings read this first: no Django, nothing third-party.
 
-Three groups, each wholly ours or wholly the operator's: PostgreSQL (`DATABASE_URL`, `DATABASE_OWNER_URL`),
-Redis (`REDIS_URL`), S3 (`EVIDENCE_S3_ENDPOINT`, `AWS_*`). A group whose address is set in the environment is
-external: its server is not started and none of its variables is ours to fill in.
+Three groups, each wholly ours or wholly the operator's: PostgreSQL (`DATABASE_URL`, `DATABASE_OWNER_URL`,
+`DATABASE_SEALER_URL`), Redis (`REDIS_URL`), S3 (`EVIDENCE_S3_ENDPOINT`, `AWS_*`, `AUDIT_S3_*`). A group whose
+address is set in the environment is external: its server is not started and none of its variables is ours to
+fill in.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from governance.embedded import kept, ports
 DATABASE = "governance"
 OWNER = "governance_owner"
 APP = "governance_app"
+SEALER = "governance_sealer"
 EVIDENCE_BUCKET = "evidence"
 STAGING_BUCKET = "staging"
+CHECKPOINT_BUCKET = "checkpoints"
 
 POSTGRES, VALKEY, S3 = "postgres", "valkey", "s3"
 
@@ -26,15 +29,26 @@ _SECRETS = (
     "postgres_superuser",
     "postgres_owner",
     "postgres_app",
+    "postgres_sealer",
     "valkey",
     "s3_admin_key",
     "s3_admin_secret",
     "s3_app_key",
     "s3_app_secret",
+    "s3_sealer_key",
+    "s3_sealer_secret",
     "s3_signing",
     "s3_encryption",
     "django",
     "webhooks",
+)
+# What a process without business there gets as an empty variable.
+WITHHELD = (
+    "DATABASE_OWNER_URL",
+    "DATABASE_SEALER_URL",
+    "AUDIT_SIGNING_KEY_FILE",
+    "AUDIT_S3_ACCESS_KEY_ID",
+    "AUDIT_S3_SECRET_ACCESS_KEY",
 )
 # Other ways in which boto3 finds credentials: with our own S3 server they would win over, or mix with, ours.
 _FOREIGN_S3 = ("AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3")
@@ -64,6 +78,8 @@ def environment(var: Path, environ: Mapping[str, str] = os.environ) -> dict[str,
     values = {
         "EVIDENCE_BUCKET": EVIDENCE_BUCKET,
         "EVIDENCE_STAGING_BUCKET": STAGING_BUCKET,
+        "AUDIT_CHECKPOINT_BUCKET": CHECKPOINT_BUCKET,
+        "AUDIT_PUBLIC_KEY_FILE": str(var / "audit" / "public.keys"),
         "DJANGO_SECRET_KEY": secret["django"],
         "BASE_URL": f"http://{ports.LOOPBACK}:{web_port(environ)}",
         "EMAIL_URL": f"file://{var / 'mail'}",
@@ -75,6 +91,8 @@ def environment(var: Path, environ: Mapping[str, str] = os.environ) -> dict[str,
         values["DATABASE_URL"] = f"postgresql://{APP}:{secret['postgres_app']}@{database}"
         if environ.get("DATABASE_OWNER_URL") != "":
             values["DATABASE_OWNER_URL"] = f"postgresql://{OWNER}:{secret['postgres_owner']}@{database}"
+        if environ.get("DATABASE_SEALER_URL") != "":
+            values["DATABASE_SEALER_URL"] = f"postgresql://{SEALER}:{secret['postgres_sealer']}@{database}"
     if VALKEY not in outside:
         values["REDIS_URL"] = f"redis://:{secret['valkey']}@{ports.LOOPBACK}:{port['valkey']}/0"
     if S3 not in outside:
@@ -82,6 +100,11 @@ def environment(var: Path, environ: Mapping[str, str] = os.environ) -> dict[str,
         values["AWS_ACCESS_KEY_ID"] = secret["s3_app_key"]
         values["AWS_SECRET_ACCESS_KEY"] = secret["s3_app_secret"]
         values["AWS_DEFAULT_REGION"] = "us-east-1"
+        if environ.get("AUDIT_S3_ACCESS_KEY_ID") != "":
+            values["AUDIT_S3_ACCESS_KEY_ID"] = secret["s3_sealer_key"]
+            values["AUDIT_S3_SECRET_ACCESS_KEY"] = secret["s3_sealer_secret"]
+    if environ.get("AUDIT_SIGNING_KEY_FILE") != "":
+        values["AUDIT_SIGNING_KEY_FILE"] = str(var / "audit" / "signing.key")
     return values
 
 
@@ -108,7 +131,7 @@ def complete(var: Path, environ: Mapping[str, str] = os.environ) -> dict[str, st
     With our own S3 server, its credentials win over AWS_* that are there for something else.
     """
     ours = environment(var, environ)
-    result = {name: value for name, value in environ.items() if value or name == "DATABASE_OWNER_URL"}
+    result = {name: value for name, value in environ.items() if value or name in WITHHELD}
     if "EVIDENCE_S3_ENDPOINT" in ours:
         for name in (*_FOREIGN_S3, "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
             result.pop(name, None)
@@ -116,8 +139,14 @@ def complete(var: Path, environ: Mapping[str, str] = os.environ) -> dict[str, st
 
 
 def without_owner(environ: Mapping[str, str]) -> dict[str, str]:
-    """The same for a process that never needs the owner: empty, so that settings don't fill it in again."""
-    return {**environ, "DATABASE_OWNER_URL": ""}
+    """The same for web and workers, which are neither owner nor sealer: empty, so that settings don't fill it
+    in again."""
+    return {**environ, **dict.fromkeys(WITHHELD, "")}
+
+
+def for_sealer(environ: Mapping[str, str]) -> dict[str, str]:
+    """The same for the sealer, which is not the owner where a role of its own is told."""
+    return {**environ, "DATABASE_OWNER_URL": ""} if environ.get("DATABASE_SEALER_URL") else dict(environ)
 
 
 def web_port(environ: Mapping[str, str] = os.environ) -> int:

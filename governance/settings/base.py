@@ -11,9 +11,11 @@ BASE_DIR = ROOT
 
 
 def databases(environment: Environment, *, pool: bool) -> dict[str, dict[str, Any]]:
-    """`default` is the app role, under row-level security; `owner` migrates and runs named platform jobs.
+    """`default` is the app role, under row-level security; `owner` migrates and runs named platform jobs;
+    `sealer` seals the audit trail and may do nothing else (where no such role is told, the owner does it).
 
-    Web and workers are started without DATABASE_OWNER_URL: their `owner` has no credentials to use.
+    Web and workers are started without DATABASE_OWNER_URL and DATABASE_SEALER_URL: their `owner` and
+    `sealer` have no credentials to use.
     """
     app = environment.database("DATABASE_URL")
     # What the address itself asks for, such as sslmode, stays. Behind PgBouncer in transaction mode nothing
@@ -26,9 +28,14 @@ def databases(environment: Environment, *, pool: bool) -> dict[str, dict[str, An
     owner = (
         environment.database("DATABASE_OWNER_URL") if environment.text("DATABASE_OWNER_URL", "") else nobody
     )
+    sealer = (
+        environment.database("DATABASE_SEALER_URL")
+        if environment.text("DATABASE_SEALER_URL", "")
+        else {**owner}
+    )
     # In tests `owner` makes the database; `default` reaches the same one, still as the app role.
-    app["TEST"] = {"MIRROR": "owner"}
-    return {"default": app, "owner": owner}
+    app["TEST"] = sealer["TEST"] = {"MIRROR": "owner"}
+    return {"default": app, "owner": owner, "sealer": sealer}
 
 
 INSTALLED_APPS = [
@@ -227,6 +234,7 @@ LOGGING = {
 
 # Read from the environment by servers.py and notices.py; named here for those who read settings.
 EVIDENCE: dict[str, Any]
+AUDIT: dict[str, Any]
 JOB_LEASE_SECONDS: int
 BASE_URL: str
 WEBHOOKS: dict[str, Any]

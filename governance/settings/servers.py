@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -29,6 +30,24 @@ def server_settings(environment: Environment, *, pool: bool) -> dict[str, Any]:
             "secret_key": environment.text("AWS_SECRET_ACCESS_KEY", "") or None,
             "region": environment.text("AWS_DEFAULT_REGION", "us-east-1"),
         },
+        "AUDIT": audit_settings(environment),
+    }
+
+
+def audit_settings(environment: Environment) -> dict[str, Any]:
+    """Sealing the audit trail. The key file and credentials of its own are given to the sealer's process alone."""
+    key_file = environment.text("AUDIT_SIGNING_KEY_FILE", "")
+    public_key_file = environment.text("AUDIT_PUBLIC_KEY_FILE", "")
+    return {
+        "bucket": environment.text("AUDIT_CHECKPOINT_BUCKET", "checkpoints"),
+        "access_key": environment.text("AUDIT_S3_ACCESS_KEY_ID", "") or None,
+        "secret_key": environment.text("AUDIT_S3_SECRET_ACCESS_KEY", "") or None,
+        "key_file": Path(key_file) if key_file else None,
+        "public_keys": tuple(environment.text("AUDIT_PUBLIC_KEYS", "").split()),
+        "public_key_file": Path(public_key_file) if public_key_file else None,
+        "seal_seconds": environment.number("AUDIT_SEAL_SECONDS", 10),
+        "alarm_seconds": environment.number("AUDIT_SEAL_ALARM_SECONDS", 300),
+        "retention_days": environment.number("AUDIT_RETENTION_DAYS", 2557),
     }
 
 

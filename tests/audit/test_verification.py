@@ -1,29 +1,27 @@
-"""`manage.py audit verify` names each row that is not what was hashed, and none on an honest trail."""
+"""`manage.py audit verify` on rows that are not sealed: each that is not what was hashed is named."""
 
 from __future__ import annotations
 
-import io
-import json
+import uuid
 from typing import Any
 
 import pytest
-from django.core.management import call_command
-from django.db import connections, transaction
+from django.db import connections
 
 from apps.audit.services import record
-from apps.audit.verification import verify_trail
 from apps.core.context import Actor, tenant_transaction
-from apps.core.ids import new_id
+from tests.audit.conftest import Bucket, make_tenant, owner, verify
 
-pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner", "sealer"])
 
 
-def make_tenant(name: str) -> Any:
-    tenant_id = new_id()
-    with connections["owner"].cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO tenants (id, name, slug) VALUES (%s, %s, %s)", [tenant_id, name, f"{name}-t"]
-        )
+@pytest.fixture(autouse=True)
+def empty_bucket(bucket: Bucket) -> None:
+    """No checkpoints anywhere."""
+
+
+def trail(name: str) -> uuid.UUID:
+    tenant_id = make_tenant(name)
     with tenant_transaction(tenant_id, Actor.system("test")):
         record(
             "a.first.done", ("thing", "1"), {"n": 1.10, "text": 'é " \\ \n 😀', "none": None, "list": [1, {}]}
@@ -33,61 +31,93 @@ def make_tenant(name: str) -> Any:
     return tenant_id
 
 
-def run(*arguments: str) -> tuple[int, dict[str, Any]]:
-    out = io.StringIO()
-    try:
-        call_command("audit", "verify", "--json", *arguments, stdout=out)
-        code = 0
-    except SystemExit as ended:
-        code = int(ended.code or 0)
-    return code, json.loads(out.getvalue())
-
-
 def test_an_honest_trail_has_nothing_wrong_for_a_tenant_and_for_all() -> None:
-    first, _ = make_tenant("one"), make_tenant("two")
-    code, one = run("--tenant", str(first))
-    assert (code, one["rows"], one["tenants"], one["mismatches"]) == (0, 3, 1, [])
-    code, all_of_them = run()
-    assert (code, all_of_them["rows"], all_of_them["tenants"]) == (0, 6, 2)
-    assert all_of_them["sealed"] is False
-    assert "not sealed" in all_of_them["limits"]
+    first, _ = trail("one"), trail("two")
+    code, one = verify("--tenant", str(first))
+    assert (code, one["rows"], one["tenants"], one["problems"]) == (0, 3, 1, [])
+    code, all_of_them = verify()
+    assert (code, all_of_them["rows"]) == (0, 6)
+    assert (all_of_them["sealed"], all_of_them["unsealed"]) == (0, 6)
+    assert all_of_them["oldest_unsealed"] is not None
+    assert "not sealed yet" in all_of_them["limits"]
 
 
 def test_it_walks_over_many_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("apps.audit.verification.BATCH", 2)
-    make_tenant("one"), make_tenant("two")
-    assert verify_trail(using="owner").rows == 6
+    monkeypatch.setattr("apps.audit.verification.database.BATCH", 2)
+    trail("one"), trail("two")
+    assert verify()[1]["rows"] == 6
 
 
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ("actor = 'user:nobody'", "canonical"),
-        ("payload = '{\"n\": 2}'", "canonical"),
-        ("created_at = created_at - interval '1 microsecond'", "canonical"),
-        ("target_id = NULL", "canonical"),
-        ("leaf = sha256('x')", "leaf"),
-        ("leaf = ''", "leaf"),
-        ("canonical = 'x', leaf = sha256('\\x00'::bytea || 'x'::bytea)", "canonical"),
+        ("actor = 'user:nobody'", "row-edited"),
+        ("payload = '{\"n\": 2}'", "row-edited"),
+        ("created_at = created_at - interval '1 microsecond'", "row-edited"),
+        ("target_id = NULL", "row-edited"),
+        ("leaf = sha256('x')", "leaf-wrong"),
+        ("leaf = ''", "leaf-wrong"),
+        ("canonical = 'x', leaf = sha256('\\x00'::bytea || 'x'::bytea)", "row-edited"),
     ],
 )
 def test_a_changed_row_is_named(change: str, problem: str) -> None:
     """Changed as the owner role can: leaf and canonical bytes stay what they were at the insert."""
-    tenant_id = make_tenant("one")
-    with transaction.atomic(using="owner"):
-        with connections["owner"].cursor() as cursor:
-            cursor.execute(f"UPDATE audits SET {change} WHERE action = 'a.first.done' RETURNING id")
-            (audit_id,) = cursor.fetchone()
-        code, said = run()
-        transaction.set_rollback(True, using="owner")
+    tenant_id = trail("one")
+    ((audit_id,),) = owner(f"UPDATE audits SET {change} WHERE action = 'a.first.done' RETURNING id")
+    code, said = verify()
     assert code == 1
-    (mismatch,) = said["mismatches"]
-    assert (mismatch["audit_id"], mismatch["tenant_id"]) == (str(audit_id), str(tenant_id))
-    assert mismatch["problem"] == problem
-    assert run()[0] == 0
+    (found,) = said["problems"]
+    assert (found["audit_id"], found["tenant_id"]) == (str(audit_id), str(tenant_id))
+    assert found["code"] == problem
 
 
 def test_an_unknown_tenant_is_named() -> None:
-    code, said = run("--tenant", "nobody")
+    code, said = verify("--tenant", "nobody")
     assert code == 1
     assert "nobody" in said["error"]["message"]
+
+
+def test_a_bad_public_key_is_named() -> None:
+    for text in ("nonsense", "name+00000000+AQ==", "name+00000000+" + "A" * 44):
+        code, said = verify("--public-key", text)
+        assert (code, said["error"]["field"]) == (1, "public_key")
+
+
+def test_bulk_canonical_bytes_are_those_of_the_trigger() -> None:
+    """Put together of built-ins alone, for columns of every kind and length."""
+    from apps.audit.verification.database import CANONICAL
+
+    tenant_id = trail("one")
+    with tenant_transaction(tenant_id, Actor.system("test")):
+        for payload in ({}, {"a": "x" * 70_000}, {"\\": "\t"}, {"n": 1e308, "m": -0.0, "big": 10**30}):
+            record("x" * 300, ("", "\\x00"), payload)
+    with connections["owner"].cursor() as cursor:
+        cursor.execute(f"SELECT count(*), count(*) FILTER (WHERE {CANONICAL} = a.canonical) FROM audits a")
+        total, same = cursor.fetchone()
+    assert total == same == 7
+
+
+def test_what_the_database_puts_before_pg_catalog_is_not_asked() -> None:
+    """An owner who shadows a built-in, in a schema that his database's settings put first."""
+    trail("one")
+
+    def run(*statements: str) -> None:
+        with connections["owner"].cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+
+    database: Any = connections["owner"].settings_dict["NAME"]
+    run(
+        "CREATE SCHEMA evil",
+        "CREATE FUNCTION evil.uuid_send(uuid) RETURNS bytea LANGUAGE sql AS 'SELECT ''\\x00''::bytea'",
+        "GRANT USAGE ON SCHEMA evil TO PUBLIC",
+        f'ALTER DATABASE "{database}" SET search_path = evil, public, pg_catalog',
+    )
+    connections["owner"].close()
+    connections["default"].close()
+    try:
+        assert verify()[0] == 0
+    finally:
+        run(f'ALTER DATABASE "{database}" RESET search_path', "DROP SCHEMA evil CASCADE")
+        connections["owner"].close()
+        connections["default"].close()

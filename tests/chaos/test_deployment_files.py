@@ -80,7 +80,7 @@ def test_no_secret_stands_in_the_file() -> None:
     values = yaml.safe_load(COMPOSE.read_text())["services"]
     for name, service in values.items():
         for key, value in service.get("environment", {}).items():
-            if re.search("PASSWORD|SECRET|_KEY", key):
+            if re.search("PASSWORD|SECRET|_KEY", key) and value and not key.endswith("_FILE"):
                 assert str(value).startswith("${"), f"{name}: {key}"
 
 
@@ -88,6 +88,17 @@ def test_the_owner_and_the_admin_are_known_to_one_shot_services_only(services: d
     strong = ("the-database_owner_password", "the-s3_admin_secret", "the-postgres_superuser_password")
     knows = {name for name, service in services.items() if any(s in str(service) for s in strong)}
     assert knows == {"postgres", "s3", *ONE_SHOT}
+
+
+def test_what_seals_the_audit_trail_is_known_to_the_sealer_only(services: dict[str, Any]) -> None:
+    knows = {
+        name
+        for name, service in services.items()
+        if any(secret in str(service) for secret in ("the-s3_sealer_secret", "/keys"))
+    }
+    assert knows == {"s3", "sealer"}
+    owned = {name for name, service in services.items() if "the-database_sealer_password" in str(service)}
+    assert owned == {"postgres", "migrate", "sealer"}
 
 
 def test_ports_are_published_on_loopback_only(services: dict[str, Any]) -> None:
@@ -98,7 +109,7 @@ def test_ports_are_published_on_loopback_only(services: dict[str, Any]) -> None:
 
 def test_what_runs_is_watched_started_again_and_holds_no_privilege(services: dict[str, Any]) -> None:
     assert set(services) == {
-        *("postgres", "pgbouncer", "valkey", "s3", "web", "worker", "beat"),
+        *("postgres", "pgbouncer", "valkey", "s3", "web", "worker", "beat", "sealer"),
         *ONE_SHOT,
     }
     for name, service in services.items():

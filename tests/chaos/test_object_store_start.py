@@ -22,7 +22,8 @@ from tests.chaos.stack import ROOT
 
 SECRETS = {
     name: name.lower().replace("_", "") + "0123456789"
-    for name in ("S3_ADMIN_KEY", "S3_ADMIN_SECRET", "S3_APP_KEY", "S3_APP_SECRET")
+    for who in ("ADMIN", "APP", "SEALER")
+    for name in (f"S3_{who}_KEY", f"S3_{who}_SECRET")
 } | {"S3_SIGNING_KEY": "5" * 64, "S3_ENCRYPTION_KEY": "a1" * 32}
 _PORTS = ("master", "volume", "filer", "admin")
 
@@ -111,3 +112,25 @@ def test_the_app_makes_no_bucket_and_staging_is_plain(endpoint: str) -> None:
     app.delete_object(Bucket="staging", Key="file")
     with pytest.raises(ClientError):
         app.get_object(Bucket="staging", Key="file")
+
+
+def test_the_sealer_alone_writes_checkpoints_and_writes_nothing_else(endpoint: str) -> None:
+    app, sealer = _client(endpoint, "APP"), _client(endpoint, "SEALER")
+    until = datetime.now(UTC) + timedelta(days=1)
+    lock = {"ObjectLockMode": "COMPLIANCE", "ObjectLockRetainUntilDate": until}
+    sealed = sealer.put_object(Bucket="checkpoints", Key="platform/checkpoints/1", Body=b"note", **lock)
+    assert (
+        sealer.head_object(Bucket="checkpoints", Key="platform/checkpoints/1")["ObjectLockMode"]
+        == "COMPLIANCE"
+    )
+    assert app.get_object(Bucket="checkpoints", Key="platform/checkpoints/1")["Body"].read() == b"note"
+    assert app.list_object_versions(Bucket="checkpoints")["Versions"][0]["VersionId"] == sealed["VersionId"]
+    for who, bucket in ((app, "checkpoints"), (sealer, "evidence"), (sealer, "staging")):
+        with pytest.raises(ClientError):
+            who.put_object(Bucket=bucket, Key="file", Body=b"x")
+    with pytest.raises(ClientError):
+        app.delete_object(Bucket="checkpoints", Key="platform/checkpoints/1")
+    with pytest.raises(ClientError):
+        sealer.delete_object(
+            Bucket="checkpoints", Key="platform/checkpoints/1", VersionId=sealed["VersionId"]
+        )

@@ -41,6 +41,10 @@ ROWS: dict[str, dict[str, Any]] = {
     },
     "jobs": {"id": "uuid:job", "type": "t", "queue": "jobs", "idempotency_key": "k"},
     "audits": {"id": "uuid:audit", "actor": "system:test", "action": "a.b.c"},
+    "audit_chains": {"id": "uuid:chain"},
+    "audit_leaves": {"seq": 0, "audit_id": "uuid:audit", "leaf": b"x"},
+    "audit_nodes": {"level": 8, "position": 0, "hash": b"x"},
+    "audit_checkpoints": {"size": 1, "root": b"x", "note": "n", "object_key": "k"},
     "resources": {"id": "{t}-resource", "provider": "aws", "type": "aws.s3", "name": "n"},
     "resource_properties": {"resource_id": "{t}-resource", "properties": Jsonb({})},
     "policies": {"id": "{t}-policy", "name": "n", "provider": "aws", "type": "aws.s3", "status": "active"},
@@ -131,8 +135,8 @@ ROWS: dict[str, dict[str, Any]] = {
 }
 # Written by triggers of `violations`, `exceptions` and `policies`.
 BY_TRIGGER = {"violation_events", "violation_counters", "posture_days", "exception_events", "policy_states"}
-# Written by the owner role alone.
-BY_OWNER = {"cloud_credentials"}
+# Written by the owner's or the sealer's role alone.
+BY_OWNER = {"cloud_credentials", "audit_chains", "audit_leaves", "audit_nodes", "audit_checkpoints"}
 NAMESPACE = uuid.UUID("6f1c9a0e-3f57-4a39-9a38-1d2f0c8b7a55")
 
 

@@ -176,9 +176,17 @@ def test_the_schema_version_is_semantic_and_recorded(owner: Any) -> None:
     assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in versions)
 
 
-def test_every_tenant_table_has_row_level_security_enabled_and_forced_and_two_policies(owner: Any) -> None:
-    app, own = settings.DATABASES["default"]["USER"], settings.DATABASES["owner"]["USER"]
-    expected = {m._meta.db_table for m in apps.get_models() if hasattr(m, "tenant_column")}
+def test_every_tenant_table_has_row_level_security_enabled_and_forced_and_its_policies(owner: Any) -> None:
+    app, own, sealer = (settings.DATABASES[alias]["USER"] for alias in ("default", "owner", "sealer"))
+    models = [m for m in apps.get_models() if hasattr(m, "tenant_column")]
+    expected = {
+        m._meta.db_table: [
+            f"owner_access {own}",
+            *([f"sealer_access {sealer}"] if hasattr(m, "sealer_privileges") else []),
+            f"tenant_isolation {app}",
+        ]
+        for m in models
+    }
     owner.execute(
         """
         SELECT c.relname, c.relrowsecurity AND c.relforcerowsecurity,
@@ -190,7 +198,7 @@ def test_every_tenant_table_has_row_level_security_enabled_and_forced_and_two_po
     )
     found = {table: (forced, policies) for table, forced, policies in owner.fetchall()}
     assert expected
-    assert found == {t: (True, [f"owner_access {own}", f"tenant_isolation {app}"]) for t in expected}
+    assert found == {table: (True, policies) for table, policies in expected.items()}
 
 
 def test_the_app_role_holds_the_declared_grants_and_no_others(owner: Any) -> None:

@@ -52,7 +52,10 @@ def test_nothing_of_an_external_group_is_filled_in(tmp_path: Path) -> None:
         "EVIDENCE_S3_ENDPOINT": "https://s3.example.org",
     }
     ours = addresses.environment(tmp_path, environ)
-    assert set(ours) == {"REDIS_URL", "EVIDENCE_BUCKET", "EVIDENCE_STAGING_BUCKET", "DJANGO_SECRET_KEY"}
+    assert set(ours) == {
+        *("REDIS_URL", "EVIDENCE_BUCKET", "EVIDENCE_STAGING_BUCKET", "DJANGO_SECRET_KEY"),
+        *("AUDIT_CHECKPOINT_BUCKET", "AUDIT_SIGNING_KEY_FILE", "AUDIT_PUBLIC_KEY_FILE"),
+    }
     assert addresses.complete(tmp_path, environ) == {**ours, **environ}
 
 

@@ -25,12 +25,15 @@ class Privileges:
     """What the app role gets on a table. `column_level` grants name every column.
 
     Column-level grants are for hypertables: a chunk then carries no grant of its own, and direct access to
-    it, which row-level security does not guard, is refused.
+    it, which row-level security does not guard, is refused. `select_columns` and `update_columns` narrow a verb
+    to some columns; `select_also` adds columns that Python does not know.
     """
 
     verbs: tuple[str, ...] = ()
     column_level: bool = False
     update_columns: tuple[str, ...] | None = None
+    select_columns: tuple[str, ...] | None = None
+    select_also: tuple[str, ...] = ()
 
 
 NOTHING = Privileges()
@@ -44,6 +47,7 @@ FRAMEWORK_PRIVILEGES = {"django_content_type": READ_ONLY, "auth_permission": REA
 
 # The SECURITY DEFINER functions that the app role may call; each says in its migration why it may see more.
 FUNCTIONS = (
+    "audit_seal_state()",
     "jobs_due(interval, integer)",
     "tenant_ids(text)",
     "active_tenant_ids()",
@@ -63,8 +67,11 @@ class TenantIsolation(_QuotedRoles, ModelPolicy):
     """The context's tenant, and nothing without one; a scalar subquery, evaluated once a statement."""
 
 
-class OwnerAccess(_QuotedRoles, BasePolicy):
-    """The owner role sees all: with FORCE an owner without a policy would update 0 rows, silently."""
+class WholeTable(_QuotedRoles, BasePolicy):
+    """The owner role sees all: with FORCE an owner without a policy would update 0 rows, silently.
+
+    So does the sealer on the few tables that it is granted anything on.
+    """
 
     def get_sql_expression(self) -> str:
         return "true"
@@ -74,7 +81,7 @@ def tenant_policies(column: str) -> list[BasePolicy]:
     tenant = RLS.context("tenant_id", models.UUIDField())
     return [
         TenantIsolation("tenant_isolation", Q(**{column: tenant}), roles=_in_policy(_app_role())),
-        OwnerAccess("owner_access", roles=_in_policy(_owner_role())),
+        WholeTable("owner_access", roles=_in_policy(_owner_role())),
     ]
 
 
@@ -84,6 +91,19 @@ def _app_role() -> str:
 
 def _owner_role() -> str:
     return str(settings.DATABASES["owner"]["USER"])
+
+
+def _sealer_role() -> str:
+    """The role that seals the audit trail; empty where that is the owner, or not told to this process."""
+    role = str(settings.DATABASES["sealer"]["USER"])
+    return "" if role == _owner_role() else role
+
+
+def _policies_of(model: Any) -> list[BasePolicy]:
+    policies: list[BasePolicy] = list(model._rls_policies)
+    if hasattr(model, "sealer_privileges") and _sealer_role():
+        policies.append(WholeTable("sealer_access", roles=_in_policy(_sealer_role())))
+    return policies
 
 
 def _quoted(identifier: str) -> str:
@@ -104,28 +124,34 @@ def synchronise_after_migrate(using: str, **_: Any) -> None:
 
 def synchronise(connection: Any) -> None:
     """Bring row-level security, policies and grants to what the models declare; writes only differences."""
-    _require_app_role(connection)
+    roles = {_app_role(): ("app_privileges", "DATABASE_URL")}
+    if _sealer_role():
+        roles[_sealer_role()] = ("sealer_privileges", "DATABASE_SEALER_URL")
+    for role, (_, variable) in roles.items():
+        _require_role(connection, role, variable)
     existing = _tables(connection)
     protection = _protection(connection)
-    grants = _grants(connection)
+    grants = {role: _grants(connection, role) for role in roles}
     for model in _managed_models():
         table = model._meta.db_table
         if table not in existing:
             continue
         if hasattr(model, "tenant_column"):
             _protect(connection, model, protection.get(table))
-        _grant(connection, model, grants.get(table, set()))
+        for role, (declared, _) in roles.items():
+            privileges = privileges_of(model, declared)
+            _grant(connection, model, role, privileges, grants[role].get(table, set()))
     _grant_what_is_no_model(connection)
 
 
-def _require_app_role(connection: Any) -> None:
+def _require_role(connection: Any, name: str, variable: str) -> None:
     """Before anything is granted to it: a policy for a missing role fails with less to go by."""
-    role = _quoted(_app_role())
+    role = _quoted(name)
     with connection.cursor() as cursor:
         cursor.execute("SELECT to_regrole(%s)", [role])
         if cursor.fetchone() == (None,):
             raise ImproperlyConfigured(
-                f"The app role {_app_role()} of DATABASE_URL does not exist. Create it: "
+                f"The role {name} of {variable} does not exist. Create it: "
                 f"CREATE ROLE {role} LOGIN PASSWORD '…' NOSUPERUSER NOBYPASSRLS;"
             )
 
@@ -149,8 +175,10 @@ def _managed_models() -> Iterable[Any]:
             yield model
 
 
-def privileges_of(model: Any) -> Privileges:
-    return getattr(model, "app_privileges", FRAMEWORK_PRIVILEGES.get(model._meta.db_table, NOTHING))
+def privileges_of(model: Any, declared: str = "app_privileges") -> Privileges:
+    framework = FRAMEWORK_PRIVILEGES if declared == "app_privileges" else {}
+    privileges: Privileges = getattr(model, declared, framework.get(model._meta.db_table, NOTHING))
+    return privileges
 
 
 def _tables(connection: Any) -> set[str]:
@@ -179,7 +207,7 @@ def _protection(connection: Any) -> dict[str, tuple[bool, dict[str, str]]]:
 
 def _protect(connection: Any, model: Any, current: tuple[bool, dict[str, str]] | None) -> None:
     forced, policies = current or (False, {})
-    wanted = {policy.name: (policy, _fingerprint(policy, model)) for policy in model._rls_policies}
+    wanted = {policy.name: (policy, _fingerprint(policy, model)) for policy in _policies_of(model)}
     with connection.schema_editor() as editor:
         if not forced:
             editor.enable_rls(model)
@@ -203,8 +231,8 @@ def _fingerprint(policy: Any, model: Any) -> str:
     return hashlib.sha256(f"{policy.operation}|{policy.roles}|{compiled}".encode()).hexdigest()[:32]
 
 
-def _grants(connection: Any) -> dict[str, set[tuple[str, str]]]:
-    """table → {(verb, column or '')} that the app role holds now."""
+def _grants(connection: Any, role: str) -> dict[str, set[tuple[str, str]]]:
+    """table → {(verb, column or '')} that `role` holds now."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -219,7 +247,7 @@ def _grants(connection: Any) -> dict[str, set[tuple[str, str]]]:
             WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p')
               AND x.grantee = to_regrole(%(role)s)
             """,
-            {"role": _quoted(_app_role())},
+            {"role": _quoted(role)},
         )
         held: dict[str, set[tuple[str, str]]] = {}
         for table, verb, column in cursor.fetchall():
@@ -227,25 +255,26 @@ def _grants(connection: Any) -> dict[str, set[tuple[str, str]]]:
         return held
 
 
-def _wanted_grants(model: Any) -> set[tuple[str, str]]:
-    privileges = privileges_of(model)
+def _wanted_grants(model: Any, privileges: Privileges) -> set[tuple[str, str]]:
     columns = [f.column for f in model._meta.local_concrete_fields if f.column]
     wanted: set[tuple[str, str]] = set()
     for verb in privileges.verbs:
         if verb == "UPDATE" and privileges.update_columns is not None:
             wanted |= {(verb, column) for column in privileges.update_columns}
+        elif verb == "SELECT" and privileges.select_columns is not None:
+            wanted |= {(verb, column) for column in privileges.select_columns}
         elif privileges.column_level and verb != "DELETE":
             wanted |= {(verb, column) for column in columns}
         else:
             wanted.add((verb, ""))
-    return wanted
+    return wanted | {("SELECT", column) for column in privileges.select_also}
 
 
-def _grant(connection: Any, model: Any, held: set[tuple[str, str]]) -> None:
-    wanted = _wanted_grants(model)
+def _grant(connection: Any, model: Any, to: str, privileges: Privileges, held: set[tuple[str, str]]) -> None:
+    wanted = _wanted_grants(model, privileges)
     if held == wanted:
         return
-    table, role = _quoted(model._meta.db_table), _quoted(_app_role())
+    table, role = _quoted(model._meta.db_table), _quoted(to)
     with connection.cursor() as cursor:
         cursor.execute(f"REVOKE ALL ON {table} FROM {role}")
         by_verb: dict[str, list[str]] = {}
@@ -254,7 +283,7 @@ def _grant(connection: Any, model: Any, held: set[tuple[str, str]]) -> None:
         for verb, columns in by_verb.items():
             named = "" if columns == [""] else f" ({', '.join(_quoted(c) for c in columns)})"
             cursor.execute(f"GRANT {verb}{named} ON {table} TO {role}")
-        if "INSERT" in privileges_of(model).verbs:
+        if "INSERT" in privileges.verbs:
             _grant_sequences(cursor, model, role)
 
 

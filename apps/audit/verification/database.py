@@ -1,0 +1,195 @@
+"""Reading a trail to verify it: the sealed rows in bulk, in the order of the tree, and the rest one by one.
+
+The bulk read has the database put the canonical bytes together from the columns, so that Python only hashes: by
+built-in functions of pg_catalog alone, never by ours. Whoever could make those lie could as well show the
+verifier other columns than everybody else.
+"""
+
+from __future__ import annotations
+
+import struct
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connections, transaction
+
+from ..sealing.notes import note_hash
+from .rows import COLUMNS, Row
+
+BATCH = 4096
+
+
+def _field(value: str) -> str:
+    return rf"coalesce(int4send(octet_length({value})) || {value}, '\xffffffff'::bytea)"
+
+
+def _text(column: str) -> str:
+    return _field(f"convert_to({column}, 'UTF8')")
+
+
+CANONICAL = " || ".join(
+    [
+        _field("uuid_send(a.id)"),
+        _field("uuid_send(a.tenant_id)"),
+        _field("timestamptz_send(a.created_at)"),
+        *(_text(f"a.{column}") for column in ("actor", "action", "target_type", "target_id")),
+        _text("a.payload::text"),
+    ]
+)
+BULK = rf"""
+SELECT count(*), count(r.id), bool_and(r.same), string_agg(r.sealed, ''::bytea),
+       string_agg('\x00'::bytea || r.canon, ''::bytea), string_agg(int4send(octet_length(r.canon)), ''::bytea)
+FROM (
+    SELECT l.leaf AS sealed, a.id, c.canon, a.canonical = c.canon AND a.leaf = l.leaf AS same
+    FROM audit_leaves l
+    LEFT JOIN audits a ON a.tenant_id = l.tenant_id AND a.id = l.audit_id
+    CROSS JOIN LATERAL (SELECT {CANONICAL} AS canon OFFSET 0) c
+    WHERE l.tenant_id = %s AND l.seq >= %s AND l.seq < %s ORDER BY l.seq OFFSET 0
+) r
+"""
+BY_ROW = f"""
+SELECT l.seq, l.audit_id, l.leaf, {COLUMNS}
+FROM audit_leaves l LEFT JOIN audits a ON a.tenant_id = l.tenant_id AND a.id = l.audit_id
+WHERE l.tenant_id = %s AND l.seq >= %s AND l.seq < %s ORDER BY l.seq
+"""
+UNSEALED = f"""
+SELECT (a.xid, a.id) <= (c.read_xid, c.read_id), {COLUMNS}
+FROM audits a LEFT JOIN audit_chains c ON c.tenant_id = a.tenant_id
+WHERE a.tenant_id = %s AND (a.created_at, a.id) < (%s, %s)
+  AND NOT EXISTS (SELECT FROM audit_leaves l WHERE l.tenant_id = a.tenant_id AND l.audit_id = a.id)
+ORDER BY a.created_at DESC, a.id DESC LIMIT %s
+"""
+# In one statement, hence of one moment.
+COUNTS = """
+SELECT (SELECT count(*) FROM audits WHERE tenant_id = %(t)s),
+       (SELECT count(*) FROM audit_leaves WHERE tenant_id = %(t)s)
+"""
+ANCHORED = """
+SELECT size, note FROM audit_checkpoints WHERE tenant_id = %s AND size > %s AND anchored_at IS NOT NULL ORDER BY size
+"""
+# Whatever a database's or a role's own settings put before them.
+BUILT_INS_FIRST = """
+SELECT pg_catalog.set_config(
+    'search_path', 'pg_catalog, ' || relnamespace::pg_catalog.regnamespace::pg_catalog.text, true)
+FROM pg_catalog.pg_class WHERE oid OPERATOR(pg_catalog.=) 'audits'::pg_catalog.regclass
+"""
+ANCHORED_PLATFORM = (
+    "SELECT size, note FROM audit_platform_checkpoints WHERE anchored_at IS NOT NULL ORDER BY size"
+)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Places `first` to `end` (exclusive). `entries` are 0x00 and the canonical bytes of each, end to end.
+
+    Where `whole` is false something is wrong with one of the rows, and only `sealed` is to be relied on.
+    """
+
+    first: int
+    end: int
+    whole: bool
+    sealed: bytes
+    entries: bytes
+    lengths: tuple[int, ...]
+
+
+def tenant_ids(using: str) -> list[uuid.UUID]:
+    """All tenants that the role of `using` sees."""
+    return [row[0] for row in _fetch(using, "SELECT id FROM tenants ORDER BY id")]
+
+
+def anchored_platform(using: str) -> list[tuple[int, str]]:
+    """As Reader.anchored, of the platform's log."""
+    return [(size, note_hash(str(note).encode())) for size, note in _fetch(using, ANCHORED_PLATFORM)]
+
+
+def _fetch(using: str, sql: str, values: Any = None) -> list[tuple[Any, ...]]:
+    with transaction.atomic(using=using), connections[using].cursor() as cursor:
+        cursor.execute(BUILT_INS_FIRST)
+        cursor.execute(sql, values)
+        return list(cursor.fetchall())
+
+
+class Reader:
+    """Reads one tenant's trail as the role of `using`, in short transactions, in flat memory."""
+
+    def __init__(self, tenant_id: uuid.UUID, using: str) -> None:
+        self.tenant_id, self._using = tenant_id, using
+
+    def batches(self, start: int, size: int) -> Iterator[Batch]:
+        """The sealed rows from place `start` to `size`; the next batch is fetched while one is hashed."""
+        with ThreadPoolExecutor(1, thread_name_prefix="audit-verify") as ahead:
+            try:
+                places = range(start, size, BATCH)
+                coming = None
+                for first in places:
+                    wanted = (first, min(first + BATCH, size))
+                    batch = coming.result() if coming else self._batch(*wanted)
+                    following = first + BATCH
+                    coming = None
+                    if following < size:
+                        context = copy_context()
+                        coming = ahead.submit(
+                            context.run, self._batch, following, min(following + BATCH, size)
+                        )
+                    yield batch
+            finally:
+                ahead.submit(self._close).result()
+
+    def rows(self, first: int, end: int) -> list[tuple[int, uuid.UUID, bytes, Row]]:
+        """The same row by row: place, id and leaf as sealed, and the row (its first column None: it is gone)."""
+        return [
+            (row[0], row[1], bytes(row[2]), row[3:])
+            for row in self.fetch(BY_ROW, [self.tenant_id, first, end])
+        ]
+
+    def unsealed(self, expected: int, before: tuple[Any, Any]) -> Iterator[tuple[bool, Row]]:
+        """Rows that are in no tree, newest first, until `expected` are found: (passed over by the sealer, row)."""
+        while expected > 0:
+            rows = self.fetch(UNSEALED, [self.tenant_id, *before, min(expected, BATCH)])
+            for behind, *row in rows:
+                yield bool(behind), tuple(row)
+            if not rows:
+                return
+            expected -= len(rows)
+            before = (rows[-1][2], rows[-1][3])
+
+    def counts(self) -> tuple[int, int]:
+        """(audit rows, sealed places), of one moment."""
+        ((rows, places),) = self.fetch(COUNTS, {"t": self.tenant_id})
+        return rows, places
+
+    def anchored(self, after: int) -> list[tuple[int, str]]:
+        """The checkpoints that the database counts, larger than `after`: (size, hash of the note)."""
+        rows = self.fetch(ANCHORED, [self.tenant_id, after])
+        return [(size, note_hash(str(note).encode())) for size, note in rows]
+
+    def newest_checkpoint(self) -> int:
+        """The largest size of which the database has a checkpoint, 0 without one."""
+        ((size,),) = self.fetch(
+            "SELECT max(size) FROM audit_checkpoints WHERE tenant_id = %s", [self.tenant_id]
+        )
+        return int(size or 0)
+
+    def newest_platform_size(self) -> int | None:
+        """The platform's checkpoint that took up this tenant's newest."""
+        ((size,),) = self.fetch(
+            "SELECT max(platform_size) FROM audit_checkpoints WHERE tenant_id = %s", [self.tenant_id]
+        )
+        return None if size is None else int(size)
+
+    def fetch(self, sql: str, values: Any) -> list[tuple[Any, ...]]:
+        return _fetch(self._using, sql, values)
+
+    def _batch(self, first: int, end: int) -> Batch:
+        ((places, rows, same, sealed, entries, lengths),) = self.fetch(BULK, [self.tenant_id, first, end])
+        whole = places == rows == end - first and bool(same)
+        numbers = struct.unpack(f">{len(lengths) // 4}i", lengths) if whole else ()
+        return Batch(first, end, whole, bytes(sealed or b""), bytes(entries or b""), numbers)
+
+    def _close(self) -> None:
+        connections[self._using].close()
