@@ -14,6 +14,7 @@ from apps.core.errors import GovernanceError, InvalidInput, NotFound, Refused, S
 
 from ..models import PolicyException
 from ..services.exception_facts import shown_digest
+from ..services.exception_sql import one_decision_at_a_time
 from ..services.exceptions import approve_exception, reject_exception, revoke_exception
 
 log = logging.getLogger(__name__)
@@ -93,6 +94,8 @@ def decide(decision: Decision, exception_id: Any, *, digest: str, reason: str) -
 
 
 def _locked(exception_id: Any) -> PolicyException:
+    # Before the row's own lock, as everywhere: two who wait for each other's would both be turned away.
+    one_decision_at_a_time()
     # Two statements: one that waited for the lock sees the row anew, but what it joins as it was before.
     locked = list(PolicyException.objects.select_for_update().filter(pk=exception_id).values_list("pk"))
     found: PolicyException | None = queue_rows().filter(pk=exception_id).first() if locked else None

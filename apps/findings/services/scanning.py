@@ -222,6 +222,8 @@ class _Scan:
         with self._turn() as cursor:
             cursor.execute(statement, values)
             self.outcome += Outcome(fixed=cursor.rowcount)
+        # By itself: decisions take their turn before they touch a violation, so must this.
+        with self._turn():
             settle_exceptions(since=self.scan.started_at)
 
     def _note_error(self, policy_id: str, message: str) -> None:
