@@ -15,6 +15,8 @@ from apps.core.problems import no_such_endpoint
 from apps.costs import api as costs
 from apps.findings import api as findings
 from apps.findings import api_exceptions as exceptions
+from apps.findings import api_frameworks as frameworks
+from apps.findings import api_past as past
 from apps.findings import api_policies as trials
 from apps.jobs import api as jobs
 from apps.notices import api as notices
@@ -42,6 +44,13 @@ CATALOG: Routes = [
     ("imports", imports.ImportViewSet, "import"),
 ]
 FINDINGS: Routes = [
+    ("violations/as-of/counts", past.PastCountsViewSet, "past-count"),
+    ("violations/as-of", past.PastViolationViewSet, "past-violation"),
+    ("exceptions/as-of", past.PastExceptionViewSet, "past-exception"),
+    ("frameworks/<uuid:framework_id>/controls", frameworks.ControlsViewSet, "framework-control"),
+    ("frameworks", frameworks.FrameworkViewSet, "framework"),
+    ("controls", frameworks.ControlViewSet, "control"),
+    ("mappings", frameworks.MappingViewSet, "mapping"),
     ("violations/latest-open", findings.LatestOpenViewSet, "latest-open"),
     (
         "violations/<uuid:violation_id>/explanation",

@@ -13,7 +13,8 @@ from apps.core.filters import (
     before,
 )
 
-from .models import PROVIDERS, SEVERITIES, ImportRun, Policy, Resource
+from .models import PROVIDERS, SEVERITIES, ImportRun, Policy, PolicyControl, Resource
+from .models_frameworks import MAPPING_SOURCES
 
 POLICY_STATES = ("active", "draft", "disabled", "needs_parameters", "unsupported", "invalid")
 LANGUAGES = ("azure", "custodian")
@@ -61,4 +62,15 @@ class ImportRunFilter(StrictFilterSet):
 
     class Meta:
         model = ImportRun
+        fields: list[str] = []
+
+
+class MappingFilter(StrictFilterSet):
+    framework = TextFilter("control__framework__key", help_text="Key of a framework")
+    control = TextFilter("control__code", help_text="Code of a control, such as ac-2.1")
+    policy = TextFilter("policy_id", help_text="Id of a policy")
+    source = ChoicesFilter(MAPPING_SOURCES, field_name="source", help_text="Who says it")
+
+    class Meta:
+        model = PolicyControl
         fields: list[str] = []

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from .framework_drafts import FrameworkDraft
+
 
 @dataclass(frozen=True)
 class PolicyDraft:
@@ -50,6 +52,9 @@ class PolicyLanguage(Protocol):
         self, language: str, definition: Mapping[str, Any], parameters: Mapping[str, Any]
     ) -> PolicyDraft:
         """One definition with values for its parameters."""
+
+    def frameworks(self, raw: bytes, name: str) -> Iterator[FrameworkDraft]:
+        """The control groups of the initiatives in a file's bytes, as frameworks; never raises for bad input."""
 
 
 _language: PolicyLanguage | None = None

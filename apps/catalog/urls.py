@@ -2,6 +2,14 @@
 
 from django.urls import path
 
+from .views.frameworks import (
+    ControlMap,
+    FrameworkImport,
+    FrameworkInstall,
+    FrameworkRetention,
+    MappingEnd,
+    MappingList,
+)
 from .views.imports import ImportCreate, ImportDetail
 from .views.lists import ImportList, PolicyList, ResourceList
 from .views.policies import PolicyParameters, PolicySwitch
@@ -14,4 +22,10 @@ urlpatterns = [
     path("imports/", ImportList.as_view(), name="import-list"),
     path("imports/new/", ImportCreate.as_view(), name="import-create"),
     path("imports/<uuid:pk>/", ImportDetail.as_view(), name="import-detail"),
+    path("frameworks/mappings/", MappingList.as_view(), name="mapping-list"),
+    path("frameworks/mappings/<uuid:pk>/end/", MappingEnd.as_view(), name="mapping-end"),
+    path("frameworks/import/", FrameworkImport.as_view(), name="framework-import"),
+    path("frameworks/install/", FrameworkInstall.as_view(), name="framework-install"),
+    path("frameworks/<uuid:pk>/retention/", FrameworkRetention.as_view(), name="framework-retention"),
+    path("frameworks/controls/<uuid:pk>/map/", ControlMap.as_view(), name="control-map"),
 ]

@@ -16,6 +16,7 @@ TONES = {
     "open": "bad", "failed": "bad", "invalid": "bad", "rejected": "bad", "unsupported": "bad",
     "pending": "wait", "needs_parameters": "wait", "preflight": "wait", "queued": "wait",
     "running": "work", "in_progress": "work", "verifying": "work",
+    "satisfied": "good", "not_satisfied": "bad", "not_assessed": "wait", "failing": "bad", "passing": "good",
     "fixed": "good", "succeeded": "good", "completed": "good", "active": "good", "approved": "good",
     "delivered": "good",
 }  # fmt: skip

@@ -27,6 +27,17 @@ GROUPS = (
     Group(
         "Findings",
         (
+            Place(
+                "Frameworks",
+                "findings:framework-list",
+                "check",
+                (
+                    "findings:framework-detail",
+                    "findings:control-detail",
+                    "catalog:mapping-list",
+                    "catalog:framework-import",
+                ),
+            ),
             Place("Violations", "findings:violation-list", "flag", ("findings:violation-detail",)),
             Place("Latest open", "findings:latest-open", "clock"),
             Place(

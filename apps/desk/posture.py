@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from apps.catalog.models import SEVERITIES
-from apps.findings.queries import violation_counts
+from apps.findings.queries import ViolationCount, violation_counts
 
 WORST_FIRST = tuple(reversed(SEVERITIES))
 
@@ -28,11 +29,12 @@ class Posture:
         return bool(self.open or self.excepted or self.fixed)
 
 
-def posture(top: int = 5) -> Posture:
-    """The tenant's posture, and the `top` policies with most open violations as (policy id, number)."""
+def posture(top: int = 5, counts: Iterable[ViolationCount] | None = None) -> Posture:
+    """The tenant's posture now, or by the `counts` of another day, and the `top` policies with most open
+    violations as (policy id, number)."""
     found = Posture()
     by_policy: dict[str, int] = {}
-    for row in violation_counts():
+    for row in violation_counts() if counts is None else counts:
         if row.status == "open":
             found.open_by_severity[row.severity] += row.n
             by_policy[row.policy_id] = by_policy.get(row.policy_id, 0) + row.n

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import django_filters
 from django.db.models import Q
 
 from apps.catalog.filters import RUN_STATES
-from apps.catalog.models import PROVIDERS, SEVERITIES
+from apps.catalog.models import PROVIDERS, SEVERITIES, Control, Framework
 from apps.core.db.fields import TransactionNow
 from apps.core.filters import (
     ChoicesFilter,
@@ -18,6 +20,7 @@ from apps.core.filters import (
     before,
 )
 
+from .as_of import AsOfFilter
 from .expressions import ended_by_term, lapsed
 from .models import (
     EXCEPTION_STATES,
@@ -27,7 +30,9 @@ from .models import (
     Recommendation,
     ScanRun,
     Violation,
+    ViolationEvent,
 )
+from .posture.judging import STATES as CONTROL_STATES
 
 
 def _open() -> Q:
@@ -118,4 +123,54 @@ class ScanRunFilter(StrictFilterSet):
 
     class Meta:
         model = ScanRun
+        fields: list[str] = []
+
+
+class FrameworkFilter(StrictFilterSet):
+    as_of = AsOfFilter()
+
+    class Meta:
+        model = Framework
+        fields: list[str] = []
+
+
+class StateOfControl(ChoicesFilter):
+    """A control's state is judged, not stored: the view narrows by it."""
+
+    def filter(self, qs: Any, value: Any) -> Any:
+        return qs
+
+
+class ControlFilter(StrictFilterSet):
+    state = StateOfControl(CONTROL_STATES)
+    search = SearchFilter(("title", "label"), help_text="The title or label contains this")
+    as_of = AsOfFilter()
+
+    class Meta:
+        model = Control
+        fields: list[str] = []
+
+
+class PastViolationFilter(StrictFilterSet):
+    as_of = AsOfFilter()
+    shown_status = ChoicesFilter(
+        ("open", "suppressed"), field_name="shown_status", help_text="As people saw it then"
+    )
+    severity = ChoicesFilter(SEVERITIES, field_name="severity", help_text="As it was then")
+    policy = TextFilter("policy_id", help_text="Id of a policy")
+    resource = TextFilter("resource_id", help_text="Id of a resource")
+
+    class Meta:
+        model = ViolationEvent
+        fields: list[str] = []
+
+
+class PastExceptionFilter(StrictFilterSet):
+    as_of = AsOfFilter()
+    then = ChoicesFilter(EXCEPTION_STATES, field_name="then", help_text="What it was then")
+    policy = TextFilter("policy_id", help_text="Id of a policy")
+    resource = TextFilter("resource_id", help_text="Id of a resource")
+
+    class Meta:
+        model = PolicyException
         fields: list[str] = []

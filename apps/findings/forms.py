@@ -178,3 +178,7 @@ class ScanForm(forms.Form):
         initial="full",
         label="How much?",
     )
+
+
+class MappingForm(forms.Form):
+    policy = forms.CharField(label="Policy id", max_length=200)

@@ -9,12 +9,15 @@ from typing import Any, cast
 
 from django.utils import timezone
 
+from apps.catalog.framework_drafts import FrameworkDraft
 from apps.catalog.languages import PolicyDraft, PolicyFileRefusal
 from apps.catalog.models import SEVERITIES
 from apps.catalog.services.controls import INITIATIVE, controls_by_framework, merged_controls
 from apps.rules.compile import CompiledRule, Definition, Language, compile_policy, split_document
 from apps.rules.custodian.loading import load_yaml
 from apps.rules.errors import InvalidPolicy, PolicyError, Unsupported
+
+from .initiative_reader import initiative_frameworks
 
 LINES = (".jsonl", ".ndjson")
 # Longest texts that the catalog keeps of a definition's own words.
@@ -42,6 +45,11 @@ class PolicyReader:
     ) -> PolicyDraft:
         found = Definition(cast(Language, language), definition, str(definition.get("name") or ""))
         return _draft(found, parameters, "")
+
+    def frameworks(self, raw: bytes, name: str) -> Iterator[FrameworkDraft]:
+        for _, _, document in _documents(raw, name):
+            if not isinstance(document, PolicyError):
+                yield from initiative_frameworks(document)
 
 
 def _documents(raw: bytes, name: str) -> Iterator[tuple[str, int | None, Any]]:

@@ -8,6 +8,7 @@ from .views.exceptions import (
     ExceptionPreview,
     ExceptionRulesPage,
 )
+from .views.frameworks import ControlDetail, FrameworkDetail, FrameworkList
 from .views.policies import (
     PolicyCompare,
     PolicyCompiled,
@@ -41,5 +42,8 @@ urlpatterns = [
     path("policies/<str:pk>/explain/", PolicyExplain.as_view(), name="policy-explain"),
     path("policies/<str:pk>/scan/", PolicyScan.as_view(), name="policy-scan"),
     path("resources/<str:pk>/scan/", ResourceScan.as_view(), name="resource-scan"),
+    path("frameworks/", FrameworkList.as_view(), name="framework-list"),
+    path("frameworks/<uuid:pk>/", FrameworkDetail.as_view(), name="framework-detail"),
+    path("frameworks/controls/<uuid:pk>/", ControlDetail.as_view(), name="control-detail"),
     path("recommendations/", RecommendationList.as_view(), name="recommendation-list"),
 ]

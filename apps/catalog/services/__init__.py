@@ -1,17 +1,27 @@
 """What the catalog does: imports of inventory and policies, changes of a policy, connected clouds."""
 
 from .clouds import check_account, cloud_of
+from .framework_import import import_framework_file
+from .frameworks import install_framework, save_framework, set_retention
 from .importing import ImportLog
 from .inventory import import_inventory
+from .mappings import map_policy, sync_mappings, unmap_policy
 from .policies import import_policies, set_policy_parameters, set_policy_severity, set_policy_status
 
 __all__ = [
     "ImportLog",
     "check_account",
     "cloud_of",
+    "import_framework_file",
     "import_inventory",
     "import_policies",
+    "install_framework",
+    "map_policy",
+    "save_framework",
     "set_policy_parameters",
     "set_policy_severity",
     "set_policy_status",
+    "set_retention",
+    "sync_mappings",
+    "unmap_policy",
 ]

@@ -21,7 +21,9 @@ from apps.core.states import StateMachine, transition
 from ..languages import PolicyDraft, PolicyFileRefusal, policy_language
 from ..models import SEVERITIES, ImportRun, Policy, PolicyVersion, policy_key
 from .controls import controls_by_framework, merged_controls
+from .frameworks import save_framework
 from .importing import ImportLog, Progress
+from .mappings import sync_mappings
 from .policy_files import policy_files
 
 COMPILED = ("active", "disabled", "needs_parameters", "draft")
@@ -61,6 +63,8 @@ def import_policies(
                 continue
             _import_file(file.name, file.raw, log, tally)
             log.save()
+        with tenant_transaction(current_tenant_id()):
+            sync_mappings()
     except BaseException as error:
         log.finish(status="failed", error=str(error)[:500] or "Cancelled.", summary=tally.summary())
         raise
@@ -118,6 +122,8 @@ def _import_file(name: str, raw: bytes, log: ImportLog, tally: _Tally) -> None:
                 continue
             log.written += written
             log.unchanged += not written
+        for framework in policy_language().frameworks(raw, name):
+            save_framework(draft=framework)
 
 
 def _joined(drafts: list[PolicyDraft]) -> list[PolicyDraft]:

@@ -20,7 +20,8 @@ from django.utils import timezone
 from apps.actions.models import Action, ActionEvent
 from apps.audit.services import record
 from apps.catalog.models import Resource
-from apps.catalog.services import import_inventory, import_policies
+from apps.catalog.services import import_inventory, import_policies, install_framework
+from apps.catalog.services.framework_files import library
 from apps.connectors.sample import costs, estate
 from apps.core.context import Actor, current_tenant_id, tenant_scope, tenant_transaction
 from apps.core.errors import NotFound
@@ -91,6 +92,7 @@ def _fill_tenant(demo: DemoTenant, say: Say) -> None:
         # First an older state, then today's: fixed and re-opened violations have a history to show.
         _inventory(_last_month(rows), "estate-last-month.ndjson")
         import_policies(source=STARTER, name="starter library")
+        _frameworks()
         _scan()
         _inventory(rows, "estate-today.ndjson")
         say(f"{demo.name}: {len(rows)} resources and the starter policies are in.")
@@ -104,6 +106,12 @@ def _fill_tenant(demo: DemoTenant, say: Say) -> None:
     if not _there(Action.objects):
         _actions(demo)
     say(f"{demo.name}: scanned, with exceptions, costs and recommendations.")
+
+
+def _frameworks() -> None:
+    with tenant_transaction(current_tenant_id()):
+        for key in library():
+            install_framework(key=key)
 
 
 def _last_month(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -30,6 +30,7 @@ from apps.rules.sql.query import hits_query
 
 from ..models import EvaluationError, ScanRun
 from .exceptions import settle_exceptions
+from .populations import record_evaluations
 from .scan_plan import (
     Changes,
     Group,
@@ -121,6 +122,7 @@ class _Scan:
                 self.outcome += self._judge(group)
             self.handle.checkpoint(len(groups), len(groups), "closing what no policy looks at any more")
             self._close_orphans(ready, changes.since if changes else None)
+            self._record_populations(ready, incremental=changes is not None)
             return self._end("succeeded", policies=len(ready) + broken)
         except BaseException as error:
             self._end("failed", error=f"{type(error).__name__}: {error}"[:500])
@@ -225,6 +227,12 @@ class _Scan:
         # By itself: decisions take their turn before they touch a violation, so must this.
         with self._turn():
             settle_exceptions(since=self.scan.started_at)
+
+    def _record_populations(self, ready: Sequence[Ready], *, incremental: bool) -> None:
+        """A scan of one resource says nothing of how many a policy was held against."""
+        if self.target.resource_id is None:
+            with tenant_transaction(self.tenant_id):
+                record_evaluations(scan=self.scan, ready=ready, failed=self._noted, incremental=incremental)
 
     def _note_error(self, policy_id: str, message: str) -> None:
         """Once a policy, however many types it was tried on."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -31,6 +31,7 @@ from ..scope import Scope, scope_of_filters
 from ..services.exception_facts import changes_since_asked, impact_of, risk_of
 from ..services.exception_rules import exception_rules, set_exception_rules
 from ..services.exceptions import close_exception, request_exception
+from .past import PastExceptionList
 
 
 def _words(row: PolicyException) -> str:
@@ -39,6 +40,7 @@ def _words(row: PolicyException) -> str:
 
 class ExceptionList(ListPage):
     name = "findings.exceptions"
+    template_name = "findings/list_with_days.html"
     title = "Exceptions"
     step = Step("findings:exception-create", "Ask for an exception", "request")
     lead = "Leave to break a policy for a while. One person asks, another decides."
@@ -77,6 +79,11 @@ class ExceptionList(ListPage):
         Column("end_kind", "Ended by", shown=False),
         Column("end_reason", "Reason of its end", shown=False),
     )  # fmt: skip
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.GET.get("as_of"):
+            return PastExceptionList.as_view()(request, *args, **kwargs)
+        return super().get(request, *args, **kwargs)
 
     def rows(self) -> QuerySet[Any]:
         return exceptions()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import QueryDict
+from django.http import HttpRequest, HttpResponseBase, QueryDict
 
 from apps.catalog.models import Policy, Resource
 from apps.core import cells
@@ -23,6 +23,7 @@ from ..queries import latest_open_violations, violations
 from ..scope import OF_STATE
 from ..services.exception_rules import exception_rules
 from ..services.explaining import explain_violation
+from .past import PastViolationList
 
 
 def _with_names(rows: QuerySet[Violation]) -> QuerySet[Violation]:
@@ -62,7 +63,10 @@ VIOLATION_COLUMNS = (
 
 
 class ViolationList(ListPage):
+    """The violations of now; with `?as_of=`, those that stood at the end of that day."""
+
     name = "findings.violations"
+    template_name = "findings/violation_list.html"
     title = "Violations"
     lead = "Resources that break a policy, as the last scan found them."
     filterset_class = ViolationFilter
@@ -82,7 +86,11 @@ class ViolationList(ListPage):
         Sort("stale", "Longest unseen first", Keyset("last_seen", "id")),
     )
     columns = VIOLATION_COLUMNS
-    template_name = "findings/violation_list.html"
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.GET.get("as_of"):
+            return PastViolationList.as_view()(request, *args, **kwargs)
+        return super().get(request, *args, **kwargs)
 
     def rows(self) -> QuerySet[Any]:
         return _with_names(violations())
