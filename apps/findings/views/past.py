@@ -84,7 +84,7 @@ class PastViolationList(AsOfPage, ListPage):
 
 
 def _subject(row: Any) -> str:
-    return row.words
+    return str(row.words)
 
 
 class PastExceptionList(AsOfPage, ListPage):
