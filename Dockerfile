@@ -1,10 +1,13 @@
 # The product: web, worker, beat and manage.py are this one image with different commands.
 FROM python:3.13-slim-bookworm AS packages
-COPY requirements/base.txt /requirements.txt
+COPY requirements /requirements
+# The SDKs to install beside AWS's: --build-arg CLOUDS="azure gcp ibm".
+ARG CLOUDS=""
 # Wheels only, but for the one package that has none.
 RUN python -m venv /venv \
     && /venv/bin/pip install --no-cache-dir --disable-pip-version-check \
-        --only-binary :all: --no-binary django-timescaledb -r /requirements.txt
+        --only-binary :all: --no-binary django-timescaledb -r /requirements/base.txt \
+        $(for cloud in $CLOUDS; do echo "-r /requirements/$cloud.txt"; done)
 
 FROM python:3.13-slim-bookworm
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \

@@ -26,6 +26,18 @@ def _open_azure(access: AccountAccess) -> Cloud:
     return open_azure(access)
 
 
+def _open_gcp(access: AccountAccess) -> Cloud:
+    from .gcp.cloud import open_gcp
+
+    return open_gcp(access)
+
+
+def _open_ibm(access: AccountAccess) -> Cloud:
+    from .ibm.cloud import open_ibm
+
+    return open_ibm(access)
+
+
 def _open_aws(access: AccountAccess) -> Cloud:
     from .aws.cloud import AwsCloud
 
@@ -36,6 +48,8 @@ def _open_aws(access: AccountAccess) -> Cloud:
 _OPENERS: dict[str, Callable[[AccountAccess], Cloud]] = {
     "aws": _open_aws,
     "azure": _open_azure,
+    "gcp": _open_gcp,
+    "ibm": _open_ibm,
 }
 
 

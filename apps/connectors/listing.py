@@ -1,7 +1,8 @@
 """A cloud's inventory as pages that can be gone on from, and the patience to read them.
 
 A page's `token` is opaque text to keep: with it a listing goes on after that page, in another process too.
-A token that the cloud has forgotten begins the listing anew: resources seen twice, none lost.
+A token that the cloud has forgotten begins the listing anew, once for an opened account: resources seen twice,
+none lost. Callers may take one page at a time, each by a call of its own.
 """
 
 from __future__ import annotations

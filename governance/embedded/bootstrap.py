@@ -37,6 +37,17 @@ FILES = {
 }
 # Wheels only, but for the one package that has none.
 WHEELS = ("--only-binary", ":all:", "--no-binary", "django-timescaledb")
+# Clouds whose SDKs `CLOUDS="azure gcp ibm" make up` installs as well.
+CLOUDS = ("azure", "gcp", "ibm")
+
+
+def files_of(target: str) -> tuple[str, ...]:
+    """The target's files, with those of the clouds that the environment names."""
+    named = os.environ.get("CLOUDS", "").replace(",", " ").split()
+    unknown = [name for name in named if name not in CLOUDS]
+    if unknown:
+        sys.exit(f"CLOUDS names {', '.join(unknown)}; there are requirements for {', '.join(CLOUDS)}.")
+    return tuple(dict.fromkeys((*FILES[target], *(f"{name}.txt" for name in named))))
 
 
 def say(text: str) -> None:
@@ -180,7 +191,8 @@ def install_packages(files: list[str]) -> None:
 
 def install(target: str) -> None:
     """Install what the target needs, unless the stamp says that it is there."""
-    wanted = hashes((*FILES[target], "install.txt"))
+    files = files_of(target)
+    wanted = hashes((*files, "install.txt"))
     if wanted.items() <= installed().items():
         return
     (ROOT / "var").mkdir(exist_ok=True)
@@ -191,7 +203,7 @@ def install(target: str) -> None:
         began = time.monotonic()
         say(f"Installing into {VENV}")
         make_venv()
-        install_packages([name for name in FILES[target] if name in wanted])
+        install_packages([name for name in files if name in wanted])
         STAMP.write_text(json.dumps(dict(installed(), **wanted), indent=1))
         say(f"Installed in {time.monotonic() - began:.1f} s")
 

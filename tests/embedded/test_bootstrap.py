@@ -90,6 +90,19 @@ def test_a_second_run_installs_nothing_and_a_changed_file_installs_again(checkou
     assert json.loads(bootstrap.STAMP.read_text()).keys() >= {"dev.txt", "base.txt", "install.txt"}
 
 
+def test_clouds_that_are_named_bring_their_sdks(
+    checkout: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (bootstrap.REQUIREMENTS / "azure.txt").write_text("# azure\n")
+    bootstrap.install("up")
+    monkeypatch.setenv("CLOUDS", "azure")
+    bootstrap.install("up")
+    assert checkout == [["base.txt", "embedded.txt"], ["base.txt", "embedded.txt", "azure.txt"]]
+    monkeypatch.setenv("CLOUDS", "azure oracle")
+    with pytest.raises(SystemExit, match="CLOUDS names oracle"):
+        bootstrap.install("up")
+
+
 def test_a_failed_install_is_tried_again(checkout: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(files: list[str]) -> None:
         raise SystemExit("no network")

@@ -116,6 +116,7 @@ class FakeAzure(Fake):
         token = options.get("$skipToken")
         if token:
             if token in self.forgotten_tokens:
+                self.forgotten_tokens.discard(token)
                 return self.error(400, "BadRequest", "The skip token is invalid or has expired.")
             offset = int(base64.b64decode(token).decode().split(":")[1])
         top = min(int(options.get("$top", 100)), 1000)

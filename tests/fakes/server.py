@@ -44,8 +44,8 @@ Handler = Callable[[Request], Answer]
 class Fault:
     """Befalls requests whose `METHOD path` matches, after `skip` of them, `times` times.
 
-    `act` is what it does: throttle, deny, refuse (a status of its own), break (5xx) or cut (no answer); with
-    `done` the thing is done all the same.
+    `act` is what it does: throttle, deny, refuse (a status of its own), break (5xx), cut (no answer) or let
+    (through); with `done` the thing is done all the same.
     """
 
     act: str
@@ -73,20 +73,20 @@ class Fake:
         self.lock = threading.RLock()
         self.calls: list[str] = []
         self.faults: list[Fault] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._http.daemon_threads = True
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"http://127.0.0.1:{self._http.server_address[1]}"
 
     def __enter__(self):
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+        threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self._http.shutdown()
+        self._http.server_close()
 
     # --- what a fake says for itself
 
@@ -104,6 +104,10 @@ class Fake:
 
     def throttle(self, times: int, retry_after: float | None = 0, match: str = "") -> None:
         self.faults.append(Fault("throttle", re.compile(match), times, retry_after=retry_after))
+
+    def let(self, times: int = 1) -> None:
+        """Between faults: so many requests are answered."""
+        self.faults.append(Fault("let", re.compile(""), times, done=True))
 
     def deny(self, match: str = "", times: int = 10_000) -> None:
         self.faults.append(Fault("deny", re.compile(match), times))
@@ -131,7 +135,7 @@ class Fake:
             fault = next((fault for fault in self.faults if fault.takes(line)), None)
             if fault is None or fault.done:
                 given = self._route(request)
-            if fault is None:
+            if fault is None or fault.act == "let":
                 return given
         if fault.act == "throttle":
             answer = self.error(429, "TooManyRequests", "slow down")

@@ -119,7 +119,10 @@ class CannotPlan(Exception):
 class Executor(Protocol):
     """One kind of action. Instances hold no state: one of them serves every tenant and thread."""
 
-    kind: Kind
+    @property
+    def kind(self) -> Kind:
+        """What it does; an attribute will do."""
+        ...
 
     def read(self, cloud: Cloud, target: Target, params: Mapping[str, Any]) -> State:
         """The live state. Raises CloudGone where the resource is not there, and other CloudErrors."""

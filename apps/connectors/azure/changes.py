@@ -12,9 +12,11 @@ from ..errors import CloudInvalid
 if TYPE_CHECKING:
     from .cloud import AzureCloud
 
-_ARM_ID = re.compile(
-    r"^/subscriptions/[^/]+/resourceGroups/(?P<group>[^/]+)/providers/(?P<type>[^/]+/[^/]+)/(?P<name>[^/]+)$",
-    re.IGNORECASE,
+# Ids come from files too: what goes into a URL is held to what ARM allows in an id.
+_SEGMENT = r"[\w.()-]*[\w()-]"
+_ARM_ID = re.compile(rf"^/subscriptions/(?P<subscription>[0-9a-f-]{{36}})(?:/{_SEGMENT})*$", re.IGNORECASE)
+_NAMED = re.compile(
+    r"/resourceGroups/(?P<group>[^/]+)/providers/(?P<type>[^/]+/[^/]+)/(?P<name>[^/]+)$", re.IGNORECASE
 )
 # Headers that Azure's support asks for; nothing secret is in them.
 _KEPT_HEADERS = ("x-ms-request-id", "x-ms-correlation-request-id")
@@ -32,9 +34,19 @@ class _Heard:
         self.response = {"status": answer.status_code, **kept}
 
 
-def split_id(native_id: str, type_: str) -> tuple[str, str]:
-    """(resource group, name) of an ARM id of this type. Raises CloudInvalid for another one."""
+def scope_of(cloud: AzureCloud, native_id: str) -> str:
+    """The id, if it is one of this subscription. Raises CloudInvalid for any other."""
     found = _ARM_ID.match(native_id)
+    if found is None or ".." in native_id:
+        raise CloudInvalid(f"{native_id[:200]!r} is not the id of an Azure resource.")
+    if found["subscription"].lower() != cloud.access.account.lower():
+        raise CloudInvalid(f"{native_id[:200]!r} is not of subscription {cloud.access.account}.")
+    return native_id.lstrip("/")
+
+
+def split_id(cloud: AzureCloud, native_id: str, type_: str) -> tuple[str, str]:
+    """(resource group, name) of an id of this subscription and type. Raises CloudInvalid for another one."""
+    found = _NAMED.search(scope_of(cloud, native_id))
     if found is None or found["type"].lower() != type_:
         raise CloudInvalid(f"{native_id[:200]!r} is not the id of a {type_}.")
     return found["group"], found["name"]
@@ -42,8 +54,9 @@ def split_id(native_id: str, type_: str) -> tuple[str, str]:
 
 def read_tags(cloud: AzureCloud, native_id: str) -> dict[str, str]:
     """The tags of anything that has an ARM id."""
+    scope = scope_of(cloud, native_id)
     with cloud.calling("read tags"):
-        found = cloud.resources.tags.get_at_scope(native_id.lstrip("/"))
+        found = cloud.resources.tags.get_at_scope(scope)
     return dict(found.properties.tags or {})
 
 
@@ -60,19 +73,17 @@ def delete_tags(cloud: AzureCloud, native_id: str, tags: Mapping[str, str]) -> M
 def _patch_tags(cloud: AzureCloud, native_id: str, operation: str, tags: Mapping[str, str]) -> Made:
     from azure.mgmt.resource.resources.models import Tags, TagsPatchResource
 
-    heard = _Heard()
+    heard, scope = _Heard(), scope_of(cloud, native_id)
     patch = TagsPatchResource(operation=operation, properties=Tags(tags=dict(tags)))
     with cloud.calling("set tags" if operation == "Merge" else "remove tags"):
-        cloud.resources.tags.begin_update_at_scope(
-            native_id.lstrip("/"), patch, polling=False, raw_response_hook=heard
-        )
+        cloud.resources.tags.begin_update_at_scope(scope, patch, polling=False, raw_response_hook=heard)
     request = {"scope": native_id, "operation": operation, "tags": dict(tags)}
     return Made("Microsoft.Resources/tags/write", request, heard.response)
 
 
 def read_machine(cloud: AzureCloud, native_id: str) -> dict[str, Any]:
     """`power` (running, stopped, deallocated, starting, …; unknown where Azure tells none), `ephemeral_disk`."""
-    group, name = split_id(native_id, "microsoft.compute/virtualmachines")
+    group, name = split_id(cloud, native_id, "microsoft.compute/virtualmachines")
     with cloud.calling("read the machine"):
         found = cloud.compute.virtual_machines.get(group, name, expand="instanceView")
     view, storage = found.instance_view, found.storage_profile
@@ -94,7 +105,7 @@ def start_machine(cloud: AzureCloud, native_id: str) -> Made:
 
 
 def _machine(cloud: AzureCloud, native_id: str, verb: str, doing: str) -> Made:
-    group, name = split_id(native_id, "microsoft.compute/virtualmachines")
+    group, name = split_id(cloud, native_id, "microsoft.compute/virtualmachines")
     heard = _Heard()
     with cloud.calling(doing):
         begin = getattr(cloud.compute.virtual_machines, f"begin_{verb}")
@@ -104,7 +115,7 @@ def _machine(cloud: AzureCloud, native_id: str, verb: str, doing: str) -> Made:
 
 def read_storage(cloud: AzureCloud, native_id: str) -> dict[str, Any]:
     """`allow_blob_public_access` (None: never set) and `default_action` (Allow, Deny) of its network rules."""
-    group, name = split_id(native_id, "microsoft.storage/storageaccounts")
+    group, name = split_id(cloud, native_id, "microsoft.storage/storageaccounts")
     with cloud.calling("read the storage account"):
         found = cloud.storage.storage_accounts.get_properties(group, name)
     rules = found.network_rule_set
@@ -119,7 +130,7 @@ def set_blob_public_access(cloud: AzureCloud, native_id: str, allowed: bool) -> 
 
 def set_default_action(cloud: AzureCloud, native_id: str, action: str) -> Made:
     """What becomes of callers that no network rule names. The account's own rules and bypasses stay."""
-    group, name = split_id(native_id, "microsoft.storage/storageaccounts")
+    group, name = split_id(cloud, native_id, "microsoft.storage/storageaccounts")
     with cloud.calling("read the storage account"):
         rules = cloud.storage.storage_accounts.get_properties(group, name).network_rule_set
     kept = _plain(rules) if rules else {"bypass": "AzureServices"}
@@ -129,7 +140,7 @@ def set_default_action(cloud: AzureCloud, native_id: str, action: str) -> Made:
 
 
 def _patch_storage(cloud: AzureCloud, native_id: str, properties: dict[str, Any], doing: str) -> Made:
-    group, name = split_id(native_id, "microsoft.storage/storageaccounts")
+    group, name = split_id(cloud, native_id, "microsoft.storage/storageaccounts")
     heard = _Heard()
     with cloud.calling(doing):
         cloud.storage.storage_accounts.update(

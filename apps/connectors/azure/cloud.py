@@ -30,6 +30,9 @@ class AzureCloud:
 
     def __init__(self, access: AccountAccess) -> None:
         self.access = access
+        # Of the listing that is under way (inventory.py): when Azure answers again, and whether it began anew.
+        self.resting_until = 0.0
+        self.began_anew = False
 
     def identity(self) -> str:
         """The subscription's id, if the credentials can read it. Raises CloudDenied where they can't."""

@@ -28,11 +28,10 @@ ROWS_A_PAGE = 1000
 
 @dataclass(frozen=True)
 class Answer:
-    """Rows of one query's page, `skip` to go on with, and seconds to wait before the next one."""
+    """Rows of one query's page, and `skip` to go on with."""
 
     rows: tuple[dict[str, Any], ...]
     skip: str | None
-    wait: float = 0.0
 
 
 def pages(cloud: AzureCloud, token: str | None = None, size: int = ROWS_A_PAGE) -> Iterator[Page]:
@@ -44,16 +43,16 @@ def pages(cloud: AzureCloud, token: str | None = None, size: int = ROWS_A_PAGE) 
         try:
             answer = patiently(lambda query=query, skip=skip: ask(cloud, query, skip=skip, top=size))  # type: ignore[misc]
         except CloudInvalid:
-            if not resumed:
+            if not resumed or cloud.began_anew:
                 raise
-            skip, resumed = None, False  # the token is too old for Azure: this table from its beginning
+            # The token is too old for Azure: this table from its beginning, once.
+            skip, resumed, cloud.began_anew = None, False, True
             continue
         resumed = False
         following = _token(table, answer.skip)
         yield Page(records_of(answer.rows, record_of_arm_resource), following)
         if following is None:
             return
-        time.sleep(min(answer.wait, LONGEST_WAIT_SECONDS))
         table, skip = _position(following)
 
 
@@ -69,11 +68,15 @@ def ask(cloud: AzureCloud, query: str, *, skip: str | None = None, top: int = RO
     options = QueryRequestOptions(top=top, skip_token=skip, result_format="objectArray")
     request = QueryRequest(subscriptions=[cloud.access.account], query=query, options=options)
     doing = "list resources by Resource Graph"
+    rest = cloud.resting_until - time.monotonic()
+    if rest > 0:
+        time.sleep(min(rest, LONGEST_WAIT_SECONDS))
     with cloud.calling(doing):
         answer = cloud.graph.resources(request, raw_response_hook=hear)
+    cloud.resting_until = time.monotonic() + _wait(heard)
     if not isinstance(answer.data, list):
         raise CloudAway("Azure Resource Graph answered without rows.", operation=doing)
-    return Answer(tuple(answer.data), answer.skip_token or None, _wait(heard))
+    return Answer(tuple(answer.data), answer.skip_token or None)
 
 
 def _wait(headers: dict[str, str]) -> float:
