@@ -4,10 +4,10 @@ BOOTSTRAP = $(PYTHON) governance/embedded/bootstrap.py
 RUN = .venv/bin/python
 PYTEST = $(RUN) -m pytest -q $(PYTEST_ARGS)
 
-.PHONY: help up down status logs reset install test test-slow test-timescale check bench
+.PHONY: help up down status logs reset install test test-slow test-timescale check chaos bench
 
 help:
-	@echo "up down status logs reset | test test-slow test-timescale check bench"
+	@echo "up down status logs reset | test test-slow test-timescale check chaos bench"
 
 up down status logs reset:
 	@$(BOOTSTRAP) $@
@@ -40,5 +40,9 @@ check: install
 	set -a; . .ci/production.env; $(RUN) manage.py check --deploy --fail-level WARNING
 
 # BENCH="--quick", BENCH="policy_hits --rows 100000", BENCH=--list: see benchmarks/run.py.
+# Every fault of an action ten times over, as a table; ROUNDS=1 for once.
+chaos: install
+	$(RUN) -m tests.chaos.action_faults --rounds $(or $(ROUNDS),10)
+
 bench: install
 	@$(RUN) benchmarks/run.py $(BENCH)

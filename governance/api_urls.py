@@ -67,7 +67,11 @@ FINDINGS: Routes = [
 COSTS: Routes = [("costs", costs.CostViewSet, "cost")]
 ACTIONS: Routes = [
     ("actions/needing-approval", actions.NeedingApprovalViewSet, "needing-approval"),
+    ("actions/kinds", actions.ActionKindViewSet, "action-kind"),
     ("actions/<uuid:action_id>/events", actions.ActionEventViewSet, "action-event"),
+    ("actions/<uuid:action_id>/targets", actions.ActionTargetViewSet, "action-target"),
+    ("actions/<uuid:action_id>/approvals", actions.ActionApprovalViewSet, "action-approval"),
+    ("actions/<uuid:action_id>/evidence", actions.ActionEvidenceViewSet, "action-evidence"),
     ("actions", actions.ActionViewSet, "action"),
 ]
 REPORTS: Routes = [("reports", reports.ReportViewSet, "report")]
@@ -96,6 +100,11 @@ v1: list[URLPattern | URLResolver] = [
         "reports/<uuid:pk>/download/",
         reports.ReportDownloadViewSet.as_view({"get": "retrieve"}),
         name="report-download",
+    ),
+    path(
+        "actions/<uuid:action_id>/evidence/<int:number>/",
+        actions.EvidenceDownloadViewSet.as_view({"get": "retrieve"}),
+        name="action-evidence-download",
     ),
     *(
         path("", include(_urls(routes)))

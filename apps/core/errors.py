@@ -40,6 +40,12 @@ class Refused(GovernanceError):
     code = "refused"
 
 
+class FourEyes(Refused):
+    """Whoever asked for something may not decide on it."""
+
+    code = "four-eyes"
+
+
 class IllegalTransition(GovernanceError):
     """The state machine has no edge between the two states."""
 

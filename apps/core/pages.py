@@ -79,6 +79,8 @@ class ListPage(View):
     template_name: ClassVar[str] = "desk/list.html"
     exportable: ClassVar[bool] = True
     step: ClassVar[Step | None] = None
+    # What can be done with the rows that the filters let through; the page gets the filters along.
+    follow: ClassVar[Step | None] = None
 
     def rows(self) -> models.QuerySet[Any]:
         raise NotImplementedError

@@ -82,7 +82,7 @@ def _client(pid: int, endpoint: str | None, store: StoreOptions) -> Any:
     )
 
 
-def refuse_open_transaction() -> None:
+def refuse_open_transaction(server: str = "the object store") -> None:
     """Raise TransactionHeld where any connection of this thread is inside a transaction.
 
     A transaction that waits for another server holds back vacuum and locks. The one that Django's TestCase
@@ -91,7 +91,7 @@ def refuse_open_transaction() -> None:
     """
     for connection in connections.all(initialized_only=True):
         if any(not getattr(block, "_from_testcase", False) for block in connection.atomic_blocks):
-            raise TransactionHeld("a database transaction is open while talking to the object store")
+            raise TransactionHeld(f"a database transaction is open while talking to {server}")
 
 
 @contextlib.contextmanager

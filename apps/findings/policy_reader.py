@@ -177,6 +177,7 @@ def _severity(compiled: CompiledRule, document: Mapping[str, Any]) -> str:
 def _metadata(definition: Definition, compiled: CompiledRule) -> dict[str, Any]:
     own = _own_metadata(definition.document)
     kept = {key: own[key] for key in ("rationale", "remediation") if isinstance(own.get(key), str)}
+    kept |= _named_action(own)
     controls = merged_controls(
         controls_by_framework(own.get("controls")),
         controls_by_framework(compiled.controls),
@@ -202,6 +203,16 @@ def _metadata(definition: Definition, compiled: CompiledRule) -> dict[str, Any]:
         "missing_parameters": list(compiled.missing_parameters),
         **kept,
     }
+
+
+def _named_action(own: Mapping[str, Any]) -> dict[str, Any]:
+    """The action that a policy names for its violations: {"type": …, "params": {…}}. What the kind makes of the
+    parameters is its own to check."""
+    named = own.get("action")
+    if not isinstance(named, Mapping) or not isinstance(named.get("type"), str):
+        return {}
+    params = named.get("params")
+    return {"action": {"type": named["type"], "params": dict(params) if isinstance(params, Mapping) else {}}}
 
 
 def compile_for_scan(

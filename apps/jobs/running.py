@@ -45,6 +45,17 @@ class JobCancelled(Exception):
     """Somebody asked the job to stop."""
 
 
+class JobPostponed(Exception):
+    """Nothing is wrong, but there is nothing to do yet: run again after `wait`, as if for the first time.
+
+    `note` says in words what it waits for.
+    """
+
+    def __init__(self, wait: timedelta, note: str) -> None:
+        super().__init__(note)
+        self.wait, self.note = wait, note
+
+
 class LeaseLost(Exception):
     """Another worker holds the job now: stop, and record nothing."""
 
@@ -59,6 +70,12 @@ class JobHandle:
         self.attempt = job.attempts
         self.requested_by = job.created_by
         self._token = token
+
+    def holds_lease(self) -> bool:
+        """Whether this attempt is still the job's, asked in the open transaction; what it then records stands
+        or falls with the answer."""
+        mine = Job.objects.select_for_update().filter(pk=self.job_id, lease_token=self._token, status=RUNNING)
+        return mine.exists()
 
     def checkpoint(self, done: int | None = None, total: int | None = None, note: str | None = None) -> None:
         """Renew the lease and show progress. Raises JobCancelled or LeaseLost. Not inside a transaction."""
@@ -142,6 +159,8 @@ def _work(kind: JobKind, job: Job, handle: JobHandle, token: uuid.UUID) -> Job |
         return None
     except JobCancelled:
         return _end(job, CANCELLED, mine, error="Cancelled.")
+    except JobPostponed as later:
+        return _requeue(job, mine, later.wait, attempts=0, progress_note=later.note, error="")
     except GovernanceError as error:
         return _retry_or_fail(job, mine, str(error), retryable=error.retryable)
     except (OperationalError, InterfaceError, ConnectionError, TimeoutError) as error:
@@ -170,7 +189,11 @@ def _end(
 def _retry_or_fail(job: Job, guard: Q, error: str, *, retryable: bool) -> Job | None:
     if not retryable or job.attempts >= job.max_attempts:
         return _end(job, FAILED, guard, error=error)
-    wait = BACKOFF[min(job.attempts, len(BACKOFF)) - 1]
+    return _requeue(job, guard, BACKOFF[min(job.attempts, len(BACKOFF)) - 1], error=error)
+
+
+def _requeue(job: Job, guard: Q, wait: timedelta, **changes: Any) -> Job:
+    """Back to the queue, due after `wait`."""
     with tenant_transaction(current_tenant_id()), transaction.atomic():
         Job.objects.filter(guard, pk=job.pk, status=RUNNING).update(
             status=QUEUED,
@@ -178,7 +201,7 @@ def _retry_or_fail(job: Job, guard: Q, error: str, *, retryable: bool) -> Job | 
             sent_at=None,
             lease_token=None,
             lease_until=None,
-            error=error,
+            **changes,
         )
         job.refresh_from_db()
     return job

@@ -41,6 +41,41 @@ ALTER TABLE "api_tokens" ADD CONSTRAINT "api_tokens_tenant_id_2601eb74_fk_tenant
 ALTER TABLE "api_tokens" ADD CONSTRAINT "api_tokens_user_id_2db24e1c_fk_users_id" FOREIGN KEY ("user_id") REFERENCES "users" ("id") ON DELETE CASCADE;
 ALTER TABLE "api_tokens" ADD CONSTRAINT "api_tokens_tenant_user_fk" FOREIGN KEY ("tenant_id", "user_id") REFERENCES "users" ("tenant_id", "id") ON DELETE CASCADE;
 
+-- tenancy.0002_lookup
+--
+-- Raw SQL operation
+--
+
+CREATE FUNCTION tenant_ids(handle text)
+RETURNS TABLE (id uuid, match text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT
+BEGIN ATOMIC
+    SELECT t.id, CASE WHEN t.id::text = lower(handle) THEN 'id' WHEN t.slug = handle THEN 'slug' ELSE 'name' END
+    FROM tenants t
+    WHERE t.status = 'active' AND (t.id::text = lower(handle) OR t.slug = handle OR t.name = handle)
+    LIMIT 3;
+END;
+REVOKE EXECUTE ON FUNCTION tenant_ids(text) FROM PUBLIC;
+
+CREATE FUNCTION active_tenant_ids() RETURNS SETOF uuid
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT
+BEGIN ATOMIC
+    SELECT t.id FROM tenants t WHERE t.status = 'active' ORDER BY t.id;
+END;
+REVOKE EXECUTE ON FUNCTION active_tenant_ids() FROM PUBLIC;
+
+
+-- tenancy.0003_idempotency_keys
+--
+-- Create model IdempotencyKey
+--
+CREATE TABLE "idempotency_keys" ("id" uuid NOT NULL PRIMARY KEY, "key" text NOT NULL, "request_sha256" text NOT NULL, "status" smallint NULL, "body" jsonb DEFAULT '{}'::jsonb NOT NULL, "location" text DEFAULT '' NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "tenant_id" uuid NOT NULL, "user_id" uuid NOT NULL);
+ALTER TABLE "idempotency_keys" ADD CONSTRAINT "idempotency_keys_tenant_id_5d1fe305_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "idempotency_keys" ADD CONSTRAINT "idempotency_keys_user_id_fe2a5406_fk_users_id" FOREIGN KEY ("user_id") REFERENCES "users" ("id") ON DELETE CASCADE;
+ALTER TABLE "idempotency_keys" ADD CONSTRAINT "idempotency_keys_user_key" UNIQUE ("tenant_id", "user_id", "key");
+ALTER TABLE "idempotency_keys" ADD CONSTRAINT "idempotency_keys_tenant_user_fk" FOREIGN KEY ("tenant_id", "user_id") REFERENCES "users" ("tenant_id", "id") ON DELETE CASCADE;
+CREATE INDEX "idempotency_keys_age" ON "idempotency_keys" ("tenant_id", "created_at");
+
 -- actions.0001_initial
 --
 -- Create model Action
@@ -83,40 +118,377 @@ ALTER TABLE "actions" ADD CONSTRAINT "actions_requested_by_5d04bda6_fk_users_id"
 ALTER TABLE "action_events" ADD CONSTRAINT "action_events_action_id_4f2b4ec8_fk_actions_id" FOREIGN KEY ("action_id") REFERENCES "actions" ("id") ON DELETE CASCADE;
 ALTER TABLE "action_events" ADD CONSTRAINT "action_events_tenant_id_1eb6091c_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
 
--- tenancy.0002_lookup
+-- actions.0002_pipeline
+--
+-- Create model ActionApproval
+--
+CREATE TABLE "action_approvals" ("id" uuid NOT NULL PRIMARY KEY, "plan_revision" integer NOT NULL, "plan_sha256" text NOT NULL, "decision" text NOT NULL, "reason" text DEFAULT '' NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL);
+--
+-- Create model ActionRule
+--
+CREATE TABLE "action_rules" ("id" uuid NOT NULL PRIMARY KEY, "kind" text DEFAULT '' NOT NULL, "enabled" boolean DEFAULT true NOT NULL, "approvals" smallint DEFAULT 1 NOT NULL, "risky_approvals" smallint DEFAULT 2 NOT NULL, "severe_from" text DEFAULT '' NOT NULL, "severe_approvals" smallint DEFAULT 2 NOT NULL, "many_from" integer DEFAULT 10 NOT NULL, "many_approvals" smallint DEFAULT 2 NOT NULL, "environment_tags" text[] DEFAULT '{environment,env,stage}'::text[] NOT NULL, "production_values" text[] DEFAULT '{production,prod,prd,live}'::text[] NOT NULL, "production_approvals" smallint DEFAULT 2 NOT NULL, "blast_limit" integer DEFAULT 25 NOT NULL, "over_limit" text DEFAULT 'refuse' NOT NULL, "updated_at" timestamp with time zone DEFAULT (now()) NOT NULL);
+--
+-- Create model ActionTarget
+--
+CREATE TABLE "action_targets" ("id" bigserial NOT NULL PRIMARY KEY, "ordinal" integer NOT NULL, "resource_id" text NOT NULL, "name" text DEFAULT '' NOT NULL, "native_id" text DEFAULT '' NOT NULL, "violation_id" uuid NULL, "state" text DEFAULT 'planned' NOT NULL, "note" text DEFAULT '' NOT NULL, "tries" integer DEFAULT 0 NOT NULL, "looks" integer DEFAULT 0 NOT NULL, "key" text DEFAULT '' NOT NULL, "change" jsonb NULL, "receipt" jsonb NULL, "undo_receipt" jsonb NULL, "live_after" jsonb NULL, "applied_at" timestamp with time zone NULL, "ended_at" timestamp with time zone NULL);
+--
+-- Add field approvals_needed to action
+--
+ALTER TABLE "actions" ADD COLUMN "approvals_needed" smallint DEFAULT 1 NOT NULL;
+--
+-- Add field attempts to action
+--
+ALTER TABLE "actions" ADD COLUMN "attempts" integer DEFAULT 0 NOT NULL;
+--
+-- Add field cancel_requested to action
+--
+ALTER TABLE "actions" ADD COLUMN "cancel_requested" boolean DEFAULT false NOT NULL;
+--
+-- Add field idempotency_key to action
+--
+ALTER TABLE "actions" ADD COLUMN "idempotency_key" text DEFAULT ((gen_random_uuid())::text) NOT NULL;
+--
+-- Add field job_id to action
+--
+ALTER TABLE "actions" ADD COLUMN "job_id" uuid NULL;
+--
+-- Add field plan to action
+--
+ALTER TABLE "actions" ADD COLUMN "plan" jsonb NULL;
+--
+-- Add field plan_revision to action
+--
+ALTER TABLE "actions" ADD COLUMN "plan_revision" integer DEFAULT 0 NOT NULL;
+--
+-- Add field plan_sha256 to action
+--
+ALTER TABLE "actions" ADD COLUMN "plan_sha256" text DEFAULT '' NOT NULL;
+--
+-- Add field reason to action
+--
+ALTER TABLE "actions" ADD COLUMN "reason" text DEFAULT '' NOT NULL;
+--
+-- Add field reverses to action
+--
+ALTER TABLE "actions" ADD COLUMN "reverses_id" uuid NULL;
+--
+-- Add field risk to action
+--
+ALTER TABLE "actions" ADD COLUMN "risk" smallint DEFAULT 0 NOT NULL;
+--
+-- Add field waits_for to action
+--
+ALTER TABLE "actions" ADD COLUMN "waits_for" text DEFAULT '' NOT NULL;
+--
+-- Create index actions_reversals on field(s) tenant, reverses of model action
+--
+CREATE INDEX "actions_reversals" ON "actions" ("tenant_id", "reverses_id") WHERE "reverses_id" IS NOT NULL;
+--
+-- Create constraint actions_waits_for_check on model action
+--
+ALTER TABLE "actions" ADD CONSTRAINT "actions_waits_for_check" CHECK ("waits_for" IN ('', 'approval', 'cloud', 'store'));
+--
+-- Create constraint actions_approvals_check on model action
+--
+ALTER TABLE "actions" ADD CONSTRAINT "actions_approvals_check" CHECK ("approvals_needed" BETWEEN 0 AND 2);
+--
+-- Create constraint actions_idempotency_key on model action
+--
+ALTER TABLE "actions" ADD CONSTRAINT "actions_idempotency_key" UNIQUE ("tenant_id", "idempotency_key");
+--
+-- Create constraint actions_requester_key on model action
+--
+ALTER TABLE "actions" ADD CONSTRAINT "actions_requester_key" UNIQUE ("tenant_id", "id", "requested_by");
+--
+-- Create constraint actions_reverses_fk on model action
+--
+ALTER TABLE "actions" ADD CONSTRAINT "actions_reverses_fk" FOREIGN KEY ("tenant_id", "reverses_id") REFERENCES "actions" ("tenant_id", "id") ON DELETE NO ACTION;
+--
+-- Add field action to actionapproval
+--
+ALTER TABLE "action_approvals" ADD COLUMN "action_id" uuid NOT NULL;
+--
+-- Add field decided_by to actionapproval
+--
+ALTER TABLE "action_approvals" ADD COLUMN "decided_by" uuid NOT NULL;
+--
+-- Add field requested_by to actionapproval
+--
+ALTER TABLE "action_approvals" ADD COLUMN "requested_by" uuid NOT NULL;
+--
+-- Add field tenant to actionapproval
+--
+ALTER TABLE "action_approvals" ADD COLUMN "tenant_id" uuid NOT NULL;
+--
+-- Add field tenant to actionrule
+--
+ALTER TABLE "action_rules" ADD COLUMN "tenant_id" uuid NOT NULL;
+--
+-- Add field action to actiontarget
+--
+ALTER TABLE "action_targets" ADD COLUMN "action_id" uuid NOT NULL;
+--
+-- Add field tenant to actiontarget
+--
+ALTER TABLE "action_targets" ADD COLUMN "tenant_id" uuid NOT NULL;
+--
+-- Create constraint action_approvals_decision_check on model actionapproval
+--
+ALTER TABLE "action_approvals" ADD CONSTRAINT "action_approvals_decision_check" CHECK ("decision" IN ('approved', 'rejected'));
+--
+-- Create constraint action_approvals_four_eyes on model actionapproval
+--
+ALTER TABLE "action_approvals" ADD CONSTRAINT "action_approvals_four_eyes" CHECK (NOT ("requested_by" = ("decided_by")));
+--
+-- Create constraint action_approvals_once on model actionapproval
+--
+ALTER TABLE "action_approvals" ADD CONSTRAINT "action_approvals_once" UNIQUE ("tenant_id", "action_id", "plan_revision", "decided_by");
+--
+-- Create constraint action_approvals_action_fk on model actionapproval
+--
+ALTER TABLE "action_approvals" ADD CONSTRAINT "action_approvals_action_fk" FOREIGN KEY ("tenant_id", "action_id", "requested_by") REFERENCES "actions" ("tenant_id", "id", "requested_by") ON DELETE CASCADE;
+--
+-- Create constraint action_approvals_decided_by_fk on model actionapproval
+--
+ALTER TABLE "action_approvals" ADD CONSTRAINT "action_approvals_decided_by_fk" FOREIGN KEY ("tenant_id", "decided_by") REFERENCES "users" ("tenant_id", "id") ON DELETE NO ACTION;
+--
+-- Create constraint action_rules_kind_key on model actionrule
+--
+ALTER TABLE "action_rules" ADD CONSTRAINT "action_rules_kind_key" UNIQUE ("tenant_id", "kind");
+--
+-- Create constraint action_rules_tenant_id_id_key on model actionrule
+--
+ALTER TABLE "action_rules" ADD CONSTRAINT "action_rules_tenant_id_id_key" UNIQUE ("tenant_id", "id");
+--
+-- Create constraint action_rules_over_limit_check on model actionrule
+--
+ALTER TABLE "action_rules" ADD CONSTRAINT "action_rules_over_limit_check" CHECK ("over_limit" IN ('refuse', 'second_approver'));
+--
+-- Create constraint action_rules_severe_check on model actionrule
+--
+ALTER TABLE "action_rules" ADD CONSTRAINT "action_rules_severe_check" CHECK ("severe_from" IN ('', 'low', 'medium', 'high', 'critical'));
+--
+-- Create constraint action_rules_approvals_check on model actionrule
+--
+ALTER TABLE "action_rules" ADD CONSTRAINT "action_rules_approvals_check" CHECK (("approvals" BETWEEN 0 AND 2 AND "risky_approvals" BETWEEN 0 AND 2 AND "severe_approvals" BETWEEN 0 AND 2 AND "many_approvals" BETWEEN 0 AND 2 AND "production_approvals" BETWEEN 0 AND 2));
+--
+-- Create constraint action_rules_numbers_check on model actionrule
+--
+ALTER TABLE "action_rules" ADD CONSTRAINT "action_rules_numbers_check" CHECK (("many_from" >= 1 AND "blast_limit" BETWEEN 1 AND 200));
+--
+-- Create index action_targets_resource on field(s) tenant, resource_id of model actiontarget
+--
+CREATE INDEX "action_targets_resource" ON "action_targets" ("tenant_id", "resource_id");
+--
+-- Create constraint action_targets_state_check on model actiontarget
+--
+ALTER TABLE "action_targets" ADD CONSTRAINT "action_targets_state_check" CHECK ("state" IN ('planned', 'left_out', 'nothing', 'applying', 'applied', 'verified', 'failed', 'rolling_back', 'rolled_back', 'cancelled'));
+--
+-- Create constraint action_targets_ordinal_key on model actiontarget
+--
+ALTER TABLE "action_targets" ADD CONSTRAINT "action_targets_ordinal_key" UNIQUE ("tenant_id", "action_id", "ordinal");
+--
+-- Create constraint action_targets_resource_key on model actiontarget
+--
+ALTER TABLE "action_targets" ADD CONSTRAINT "action_targets_resource_key" UNIQUE ("tenant_id", "action_id", "resource_id");
+--
+-- Create constraint action_targets_action_fk on model actiontarget
+--
+ALTER TABLE "action_targets" ADD CONSTRAINT "action_targets_action_fk" FOREIGN KEY ("tenant_id", "action_id") REFERENCES "actions" ("tenant_id", "id") ON DELETE CASCADE;
+ALTER TABLE "actions" ADD CONSTRAINT "actions_reverses_id_cfd766d8_fk_actions_id" FOREIGN KEY ("reverses_id") REFERENCES "actions" ("id") ON DELETE NO ACTION;
+ALTER TABLE "action_approvals" ADD CONSTRAINT "action_approvals_action_id_243a05f9_fk_actions_id" FOREIGN KEY ("action_id") REFERENCES "actions" ("id") ON DELETE CASCADE;
+ALTER TABLE "action_approvals" ADD CONSTRAINT "action_approvals_decided_by_19ce0e82_fk_users_id" FOREIGN KEY ("decided_by") REFERENCES "users" ("id") ON DELETE NO ACTION;
+ALTER TABLE "action_approvals" ADD CONSTRAINT "action_approvals_requested_by_a434f802_fk_users_id" FOREIGN KEY ("requested_by") REFERENCES "users" ("id") ON DELETE NO ACTION;
+ALTER TABLE "action_approvals" ADD CONSTRAINT "action_approvals_tenant_id_380109e3_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "action_rules" ADD CONSTRAINT "action_rules_tenant_id_9cf4139b_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "action_targets" ADD CONSTRAINT "action_targets_action_id_00472b91_fk_actions_id" FOREIGN KEY ("action_id") REFERENCES "actions" ("id") ON DELETE CASCADE;
+ALTER TABLE "action_targets" ADD CONSTRAINT "action_targets_tenant_id_b2d77466_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+
+-- actions.0003_guards
 --
 -- Raw SQL operation
 --
 
-CREATE FUNCTION tenant_ids(handle text)
-RETURNS TABLE (id uuid, match text)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT
-BEGIN ATOMIC
-    SELECT t.id, CASE WHEN t.id::text = lower(handle) THEN 'id' WHEN t.slug = handle THEN 'slug' ELSE 'name' END
-    FROM tenants t
-    WHERE t.status = 'active' AND (t.id::text = lower(handle) OR t.slug = handle OR t.name = handle)
-    LIMIT 3;
-END;
-REVOKE EXECUTE ON FUNCTION tenant_ids(text) FROM PUBLIC;
+CREATE FUNCTION actions_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    person uuid := nullif(current_setting('rls.user_id', true), '')::uuid;
+    was_sealed boolean := TG_OP = 'UPDATE' AND OLD.params ? 'requires_approval';
+    is_sealed boolean := NEW.params ? 'requires_approval';
+    given integer;
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        IF NEW.status IN ('in_progress', 'verifying') THEN
+            RAISE EXCEPTION 'an action does not begin as %', NEW.status
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'actions_approval';
+        END IF;
+        IF person IS NOT NULL AND (NEW.plan IS NOT NULL OR NEW.plan_sha256 <> '' OR NEW.plan_revision <> 0) THEN
+            RAISE EXCEPTION 'a plan is made by the preflight alone'
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'actions_plan_author';
+        END IF;
+        RETURN NEW;
+    END IF;
 
-CREATE FUNCTION active_tenant_ids() RETURNS SETOF uuid
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT
-BEGIN ATOMIC
-    SELECT t.id FROM tenants t WHERE t.status = 'active' ORDER BY t.id;
-END;
-REVOKE EXECUTE ON FUNCTION active_tenant_ids() FROM PUBLIC;
+    IF (NEW.requested_by, NEW.type, NEW.resource_id, NEW.reverses_id, NEW.idempotency_key,
+        NEW.params - 'requires_approval')
+        IS DISTINCT FROM (OLD.requested_by, OLD.type, OLD.resource_id, OLD.reverses_id, OLD.idempotency_key,
+        OLD.params - 'requires_approval') THEN
+        RAISE EXCEPTION 'what was asked for, and by whom, never changes'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'actions_request_immutable';
+    END IF;
 
+    IF (NEW.plan, NEW.plan_sha256, NEW.plan_revision, NEW.approvals_needed, NEW.params)
+        IS DISTINCT FROM (OLD.plan, OLD.plan_sha256, OLD.plan_revision, OLD.approvals_needed, OLD.params) THEN
+        IF person IS NOT NULL THEN
+            RAISE EXCEPTION 'a plan is made by the preflight alone'
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'actions_plan_author';
+        END IF;
+        IF was_sealed AND (NEW.plan, NEW.plan_sha256, NEW.approvals_needed)
+            IS DISTINCT FROM (OLD.plan, OLD.plan_sha256, OLD.approvals_needed) THEN
+            RAISE EXCEPTION 'a sealed plan never changes'
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'actions_plan_immutable';
+        END IF;
+        IF NEW.plan_revision NOT IN (OLD.plan_revision, OLD.plan_revision + 1) THEN
+            RAISE EXCEPTION 'plans are numbered one by one'
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'actions_plan_immutable';
+        END IF;
+        IF was_sealed AND is_sealed AND NEW.params IS DISTINCT FROM OLD.params THEN
+            RAISE EXCEPTION 'a sealed plan never changes'
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'actions_plan_immutable';
+        END IF;
+        IF was_sealed AND NOT is_sealed AND NOT (
+            (OLD.status = 'in_progress' AND NEW.status = 'preflight' AND NEW.plan_revision = OLD.plan_revision + 1)
+            OR (OLD.status = 'queued' AND NEW.status = 'preflight')
+        ) THEN
+            RAISE EXCEPTION 'a plan is opened again by drift or by a retry alone'
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'actions_plan_immutable';
+        END IF;
+        IF is_sealed AND NOT was_sealed AND (
+            NEW.status <> 'preflight' OR NEW.plan_sha256 = ''
+            OR (NEW.params ->> 'requires_approval' = 'true') IS DISTINCT FROM (NEW.approvals_needed > 0)
+        ) THEN
+            RAISE EXCEPTION 'only a finished plan is sealed, in preflight'
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'actions_plan_immutable';
+        END IF;
+    END IF;
 
--- tenancy.0003_idempotency_keys
+    IF NEW.status <> OLD.status THEN
+        IF (OLD.status, NEW.status) NOT IN (
+            ('queued', 'preflight'), ('queued', 'failed'),
+            ('preflight', 'in_progress'), ('preflight', 'failed'),
+            ('in_progress', 'verifying'), ('in_progress', 'preflight'), ('in_progress', 'failed'),
+            ('verifying', 'completed'), ('verifying', 'failed'), ('verifying', 'rolled_back'),
+            ('completed', 'rolled_back'), ('failed', 'rolled_back'), ('failed', 'queued')
+        ) THEN
+            RAISE EXCEPTION 'an action does not go from % to %', OLD.status, NEW.status
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'actions_transition';
+        END IF;
+        IF NEW.status = 'in_progress' THEN
+            IF NOT is_sealed OR NEW.plan_sha256 = '' THEN
+                RAISE EXCEPTION 'nothing is carried out without a sealed plan'
+                    USING ERRCODE = 'check_violation', CONSTRAINT = 'actions_approval';
+            END IF;
+            IF NEW.approvals_needed = 0 THEN
+                -- Nobody needs to approve only where a rule of the tenant's admins says so.
+                IF NOT EXISTS (
+                    SELECT 1 FROM action_rules r WHERE r.tenant_id = NEW.tenant_id AND r.enabled
+                    AND r.approvals = 0 AND r.kind IN ('', NEW.type)
+                ) THEN
+                    RAISE EXCEPTION 'no rule lets this kind of action go without an approval'
+                        USING ERRCODE = 'check_violation', CONSTRAINT = 'actions_approval';
+                END IF;
+            ELSE
+                SELECT count(DISTINCT a.decided_by) INTO given FROM action_approvals a
+                WHERE a.tenant_id = NEW.tenant_id AND a.action_id = NEW.id AND a.decision = 'approved'
+                AND a.plan_revision = NEW.plan_revision AND a.plan_sha256 = NEW.plan_sha256
+                AND a.decided_by <> NEW.requested_by;
+                IF given < NEW.approvals_needed THEN
+                    RAISE EXCEPTION 'this plan has % of % approvals', given, NEW.approvals_needed
+                        USING ERRCODE = 'check_violation', CONSTRAINT = 'actions_approval';
+                END IF;
+            END IF;
+        END IF;
+        IF NEW.status = 'completed' AND coalesce(jsonb_array_length(
+            CASE WHEN jsonb_typeof(NEW.result -> 'manifest') = 'array' THEN NEW.result -> 'manifest' END), 0) = 0 THEN
+            RAISE EXCEPTION 'an action is not completed without evidence'
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'actions_evidence';
+        END IF;
+    END IF;
+    NEW.updated_at := now();
+    RETURN NEW;
+END $$;
+CREATE TRIGGER actions_guard BEFORE INSERT OR UPDATE ON actions FOR EACH ROW EXECUTE FUNCTION actions_guard();
+
+-- Nobody asks in another's name, for he could then approve it himself. After the foreign keys' own triggers.
+CREATE FUNCTION actions_requester() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.requested_by <> nullif(current_setting('rls.user_id', true), '')::uuid THEN
+        RAISE EXCEPTION 'who asks for an action is the person of the context'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'actions_requester';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER actions_requester AFTER INSERT ON actions FOR EACH ROW EXECUTE FUNCTION actions_requester();
+
 --
--- Create model IdempotencyKey
+-- Raw SQL operation
 --
-CREATE TABLE "idempotency_keys" ("id" uuid NOT NULL PRIMARY KEY, "key" text NOT NULL, "request_sha256" text NOT NULL, "status" smallint NULL, "body" jsonb DEFAULT '{}'::jsonb NOT NULL, "location" text DEFAULT '' NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "tenant_id" uuid NOT NULL, "user_id" uuid NOT NULL);
-ALTER TABLE "idempotency_keys" ADD CONSTRAINT "idempotency_keys_tenant_id_5d1fe305_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
-ALTER TABLE "idempotency_keys" ADD CONSTRAINT "idempotency_keys_user_id_fe2a5406_fk_users_id" FOREIGN KEY ("user_id") REFERENCES "users" ("id") ON DELETE CASCADE;
-ALTER TABLE "idempotency_keys" ADD CONSTRAINT "idempotency_keys_user_key" UNIQUE ("tenant_id", "user_id", "key");
-ALTER TABLE "idempotency_keys" ADD CONSTRAINT "idempotency_keys_tenant_user_fk" FOREIGN KEY ("tenant_id", "user_id") REFERENCES "users" ("tenant_id", "id") ON DELETE CASCADE;
-CREATE INDEX "idempotency_keys_age" ON "idempotency_keys" ("tenant_id", "created_at");
+
+CREATE FUNCTION action_approvals_decider() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    person uuid := nullif(current_setting('rls.user_id', true), '')::uuid;
+BEGIN
+    NEW.decided_by := coalesce(person, NEW.decided_by);
+    NEW.created_at := now();
+    RETURN NEW;
+END $$;
+CREATE TRIGGER action_approvals_decider BEFORE INSERT ON action_approvals
+    FOR EACH ROW EXECUTE FUNCTION action_approvals_decider();
+
+CREATE FUNCTION action_approvals_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    action actions%ROWTYPE;
+BEGIN
+    IF NEW.decided_by IS DISTINCT FROM nullif(current_setting('rls.user_id', true), '')::uuid THEN
+        RAISE EXCEPTION 'a decision needs the person who decides'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'action_approvals_four_eyes';
+    END IF;
+    SELECT * INTO action FROM actions a WHERE a.tenant_id = NEW.tenant_id AND a.id = NEW.action_id FOR UPDATE;
+    IF NOT EXISTS (
+        SELECT 1 FROM users u WHERE u.tenant_id = NEW.tenant_id AND u.id = NEW.decided_by
+        AND u.is_active AND u.role = 'approver'
+    ) THEN
+        RAISE EXCEPTION 'only an approver decides on actions'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'action_approvals_role';
+    END IF;
+    IF action.status <> 'preflight' OR NOT (action.params ? 'requires_approval') OR action.plan_sha256 = ''
+        OR (action.plan_sha256, action.plan_revision) IS DISTINCT FROM (NEW.plan_sha256, NEW.plan_revision) THEN
+        RAISE EXCEPTION 'this plan does not wait for a decision'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'action_approvals_current';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER action_approvals_guard AFTER INSERT ON action_approvals
+    FOR EACH ROW EXECUTE FUNCTION action_approvals_guard();
+
+--
+-- Raw SQL operation
+--
+
+CREATE FUNCTION action_rules_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    person uuid := nullif(current_setting('rls.user_id', true), '')::uuid;
+BEGIN
+    IF person IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM users u WHERE u.id = person AND u.tenant_id = NEW.tenant_id AND u.is_active AND u.role = 'admin'
+    ) THEN
+        RAISE EXCEPTION 'only an admin sets the rules of actions'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'action_rules_author';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER action_rules_guard AFTER INSERT OR UPDATE ON action_rules
+    FOR EACH ROW EXECUTE FUNCTION action_rules_guard();
+
 
 -- audit.0001_canonical_bytes
 --

@@ -239,5 +239,9 @@ JOB_LEASE_SECONDS: int
 BASE_URL: str
 WEBHOOKS: dict[str, Any]
 
+# Where actions get a tenant's cloud account, and tables of kinds of actions beside the product's own.
+ACTIONS_CLOUDS = "apps.catalog.services.clouds.cloud_of"
+ACTIONS_EXECUTORS: list[str] = []
+
 # What is kept on this machine for convenience; nothing relies on it.
 DATA_DIR = BASE_DIR / "var"

@@ -60,7 +60,9 @@ class World:
         """The row's address, with this tenant's objects; a personal object is `user`'s."""
         parts = {}
         for part, kind in row.objects.items():
-            if kind.startswith("label:"):
+            if kind.startswith("number:"):
+                parts[part] = int(kind.removeprefix("number:"))
+            elif kind.startswith("label:"):
                 parts[part] = kind.removeprefix("label:")
             elif kind == "job" and row.personal and user is not None:
                 parts[part] = self.job_of(user).pk

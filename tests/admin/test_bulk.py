@@ -10,8 +10,8 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.test import Client
 
 from apps.audit.models import Audit
-from apps.findings.admin import bulk
 from apps.findings.models import PolicyException
+from apps.tenancy import admin_bulk as bulk
 from apps.tenancy.roles import Role
 from tests.fixtures.estate import acting_as
 

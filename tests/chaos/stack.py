@@ -41,12 +41,16 @@ class Stack:
     processes: dict[str, Process] = field(default_factory=dict)
 
     @classmethod
-    def make(cls) -> Stack:
-        """Servers up and migrated, nothing of the product running yet. From the main thread only."""
+    def make(cls, settings: str = "governance.settings.test", folders: Sequence[str] = ()) -> Stack:
+        """Servers up and migrated, nothing of the product running yet. From the main thread only.
+
+        `folders` are variables that name folders below `var`, for what a test brings along.
+        """
         var = Path(tempfile.mkdtemp(prefix="governance-faults-"))
         var.chmod(0o755)  # as root, PostgreSQL runs as another user
         outside = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
-        outside |= {"GOVERNANCE_VAR": str(var), "DJANGO_SETTINGS_MODULE": "governance.settings.test"}
+        outside |= {"GOVERNANCE_VAR": str(var), "DJANGO_SETTINGS_MODULE": settings}
+        outside |= {name: str(var / name.lower()) for name in folders}
         outside |= {"JOB_LEASE_SECONDS": str(LEASE_SECONDS)}
         stack = cls(var, addresses.complete(var, outside))
         stack._describe()

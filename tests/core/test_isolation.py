@@ -80,6 +80,17 @@ ROWS: dict[str, dict[str, Any]] = {
     "evaluation_errors": {"scan_id": "uuid:scan", "policy_id": "{t}-policy", "message": "m"},
     "actions": {"id": "uuid:action", "type": "t", "status": "queued", "requested_by": "uuid:user"},
     "action_events": {"action_id": "uuid:action", "message": "m"},
+    "action_targets": {"action_id": "uuid:action", "ordinal": 1, "resource_id": "{t}-resource"},
+    "action_approvals": {
+        "id": "uuid:approval",
+        "action_id": "uuid:action",
+        "requested_by": "uuid:user",
+        "decided_by": "uuid:approver",
+        "plan_revision": 1,
+        "plan_sha256": "x",
+        "decision": "approved",
+    },
+    "action_rules": {"id": "uuid:rule", "kind": "k"},
     "cost_timeseries": {"service": "s", "day": "today", "amount": 1},
     "notices": {"id": "uuid:notice", "code": "jobs.failed", "title": "t"},
     "webhook_endpoints": {"id": "uuid:endpoint", "name": "n", "url": "https://example.org/"},
@@ -175,6 +186,19 @@ def connected(alias: str) -> Iterator[psycopg.Connection[Any]]:
         yield opened
 
 
+def _plan_and_approver(owner: Any, name: str, tenant_id: uuid.UUID) -> None:
+    """An approval needs a plan that waits, and an approver in whose name the transaction is."""
+    action, approver = value("uuid:action", name), value("uuid:approver", name)
+    insert(owner, "users", name, tenant_id, id=approver, upn="anton", role="approver")
+    owner.execute("UPDATE actions SET status = 'preflight' WHERE id = %s", [action])
+    owner.execute(
+        "UPDATE actions SET plan = '{}', plan_sha256 = 'x', plan_revision = 1,"
+        """ params = '{"requires_approval": true}' WHERE id = %s""",
+        [action],
+    )
+    owner.execute("SELECT set_config('rls.user_id', %s, true)", [str(approver)])
+
+
 @pytest.fixture(scope="module")
 def estates(django_db_setup: None, django_db_blocker: Any) -> Iterator[dict[str, uuid.UUID]]:
     """Tenants a and b with a row in every table, committed by the owner; taken away at the end."""
@@ -183,7 +207,10 @@ def estates(django_db_setup: None, django_db_blocker: Any) -> Iterator[dict[str,
         for name, tenant_id in ids.items():
             owner.execute("INSERT INTO tenants (id, name) VALUES (%s, %s)", [tenant_id, name])
             for table in ROWS:
+                if table == "action_approvals":
+                    _plan_and_approver(owner, name, tenant_id)
                 insert(owner, table, name, tenant_id)
+                owner.execute("SELECT set_config('rls.user_id', '', true)")
         owner.commit()
         yield ids
         owner.execute("DELETE FROM tenants WHERE id = ANY(%s)", [list(ids.values())])
@@ -286,11 +313,17 @@ def test_a_row_can_not_move_to_another_tenant(as_a: Any, estates: Any, table: st
             "budget_id",
         )
         # Plain texts without a foreign key, as specified: nothing is checked, nothing is reached.
-        and (table, column) not in {("evaluation_errors", "policy_id"), ("policy_evaluations", "policy_id")}
+        and (table, column)
+        not in {
+            ("evaluation_errors", "policy_id"),
+            ("policy_evaluations", "policy_id"),
+            ("action_targets", "resource_id"),
+        }
     ],
 )
 def test_a_row_can_not_point_at_another_tenants_row(as_a: Any, estates: Any, table: str, column: str) -> None:
-    as_a.execute("SELECT set_config('rls.user_id', %s, true)", [str(value("uuid:user", "a"))])
+    person = "uuid:approver" if table == "action_approvals" else "uuid:user"
+    as_a.execute("SELECT set_config('rls.user_id', %s, true)", [str(value(person, "a"))])
     foreign = value(ROWS[table][column], "b")
     row: dict[str, Any] = {"tenant_id": estates["a"], column: foreign}
     # A key of its own, and the other references kept within the tenant.

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from apps.catalog.models import Policy, Resource
 from apps.core.context import tenant_transaction
-from apps.core.errors import IllegalTransition, InvalidInput, Refused
+from apps.core.errors import IllegalTransition, InvalidInput, Refused, StaleState
 from apps.findings.models import PolicyException, Violation
 from apps.findings.queries import counter_drift, exceptions, violation_counts, violations
 from apps.findings.scope import Scope, scope_of_filters
@@ -459,7 +459,7 @@ def test_who_asked_or_an_approver_closes_and_nobody_else(estate: Tenant, users: 
 
 def test_a_request_is_withdrawn_by_who_made_it_alone(estate: Tenant, users: Users) -> None:
     exception = ask(users)
-    with acting_as(users[Role.APPROVER]), pytest.raises(Refused):
+    with acting_as(users[Role.APPROVER]), pytest.raises(StaleState):
         close_exception(exception=exception)
     with acting_as(users[Role.OPERATOR]):
         close_exception(exception=exception)

@@ -30,6 +30,8 @@ COMPILED = ("active", "disabled", "needs_parameters", "draft")
 REFUSED = ("unsupported", "invalid")
 # Under this key of a policy's metadata stands the severity that people gave it; an import leaves it alone.
 OVERRIDE = "severity_override"
+# And the action that an admin has named for its violations, instead of the definition's own.
+ACTION_OVERRIDE = "action_override"
 
 POLICY_MACHINE = StateMachine(
     model=Policy,
@@ -181,8 +183,8 @@ def _save(draft: PolicyDraft, file: str, tally: _Tally) -> bool:
 
 def _metadata(policy: Policy, draft: PolicyDraft, provider_id: str) -> dict[str, Any]:
     metadata = {**draft.metadata, "provider_id": provider_id, "refusals": [dict(r) for r in draft.refusals]}
-    if OVERRIDE in policy.metadata:
-        metadata[OVERRIDE] = policy.metadata[OVERRIDE]
+    kept = {name: policy.metadata[name] for name in (OVERRIDE, ACTION_OVERRIDE) if name in policy.metadata}
+    metadata |= kept
     return metadata
 
 

@@ -11,6 +11,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ("core", "0003_schema_version"),
+        ("actions", "0003_guards"),
         ("audit", "0005_seal_state"),
         ("catalog", "0007_framework_records"),
         ("findings", "0007_exceptions_of_sets"),

@@ -1,130 +1,103 @@
-"""Deciding on one exception, in a savepoint of its own, with an answer in words whatever happens."""
+"""What there is to decide on exceptions, and what is decided on."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
-from django.db import IntegrityError, OperationalError, transaction
+from django.template.loader import render_to_string
+from django.utils.html import format_html
 
-from apps.audit.services import record
-from apps.core.errors import GovernanceError, InvalidInput, NotFound, Refused, StaleState
+from apps.tenancy.admin_decisions import Decision, DecisionDesk
 
 from ..models import PolicyException
-from ..services.exception_facts import shown_digest
+from ..scope import Scope
+from ..services.exception_facts import changes_since_asked, impact_of, shown_digest
 from ..services.exception_sql import one_decision_at_a_time
 from ..services.exceptions import approve_exception, reject_exception, revoke_exception
-
-log = logging.getLogger(__name__)
-
-NOT_TWICE = "Who asked for an exception can't decide on it: somebody else must."
-AT_ONCE = "Somebody else was deciding on the same rows at this moment. Look again and decide anew."
-
-
-@dataclass(frozen=True)
-class Decision:
-    """One of approve, reject, revoke: how it is called, from which state it leads, and its service."""
-
-    verb: str
-    done: str
-    from_status: str
-    needs_reason: bool
-    service: Callable[..., Any]
-    explained: str
-
+from .impact import coverage_of
 
 APPROVE = Decision(
-    "approve", "approved", "pending", False, approve_exception,
+    "approve", "approved", "pending", False,
+    lambda row, digest, reason: approve_exception(exception=row, reason=reason),
     "The violations it covers are shown as excepted until it expires. They are still evaluated.",
 )  # fmt: skip
 REJECT = Decision(
-    "reject", "rejected", "pending", True, reject_exception,
+    "reject", "rejected", "pending", True,
+    lambda row, digest, reason: reject_exception(exception=row, reason=reason),
     "The violations stay open. The requester sees your reason.",
 )  # fmt: skip
 REVOKE = Decision(
-    "revoke", "revoked", "approved", True, revoke_exception,
+    "revoke", "revoked", "approved", True,
+    lambda row, digest, reason: revoke_exception(exception=row, reason=reason),
     "The violations it covers are open again at once, in every list and count.",
 )  # fmt: skip
-DECISIONS = {decision.verb: decision for decision in (APPROVE, REJECT, REVOKE)}
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one row: `message` says why it was skipped, empty where it was decided."""
+class ExceptionDesk(DecisionDesk):
+    model = PolicyException
+    noun, nouns = "exception", "exceptions"
+    refusal_code = "findings.exception.decision_refused"
+    own = "You asked for this exception yourself: somebody else must decide."
+    changed = "The request, its policy or its resource has changed since the page was made. Look again and decide anew."
+    section = "admin/desk/exception_section.html"
+    decisions = (APPROVE, REJECT, REVOKE)
+    columns = ("Exception for", "Resource", "Asked by", "Reason", "Impact", "Expires")
 
-    exception: PolicyException | None
-    decided: bool
-    message: str = ""
-    exception_id: str = ""
+    def rows(self) -> Any:
+        return PolicyException.objects.select_related("policy", "resource", "created_by", "decided_by")
 
+    def digest(self, row: Any) -> str:
+        return shown_digest(row)
 
-def queue_rows() -> Any:
-    """Exceptions with all that a row, a digest and a decision need, in one query."""
-    return PolicyException.objects.select_related("policy", "resource", "created_by", "decided_by")
+    def already(self, row: Any) -> str:
+        who = f" by {row.decided_by}" if row.decided_by else ""
+        when = f" at {row.decided_at:%Y-%m-%d %H:%M} UTC" if row.decided_at else ""
+        return f"It is no longer open to this: it was {row.status}{who}{when}."
 
+    def is_own(self, row: Any, user_id: Any) -> bool:
+        return bool(row.created_by_id == user_id)
 
-def decide(decision: Decision, exception_id: Any, *, digest: str, reason: str) -> Outcome:
-    """Decide on what was shown, or say why not; nothing of a refused one is kept but its audit row.
+    def forbids_own(self, decision: Decision) -> bool:
+        return decision is not REVOKE
 
-    The row is locked and read again first: of two deciders the second finds the first one's decision.
-    `digest` is of what the page showed; a row that has changed since is skipped.
-    """
-    try:
-        with transaction.atomic():
-            exception = _locked(exception_id)
-            _still_as_shown(decision, exception, digest)
-            if decision.needs_reason and not reason.strip():
-                raise InvalidInput(f"To {decision.verb} needs a reason.", field="reason")
-            decision.service(exception=exception, reason=reason.strip())
-        return Outcome(exception, True)
-    except GovernanceError as error:
-        return _refused(decision, exception_id, error)
-    except IntegrityError as error:
-        # The database's own four eyes, where something got past the service.
-        if "four_eyes" not in str(error):
-            raise
-        return _refused(decision, exception_id, Refused(NOT_TWICE))
-    except OperationalError as error:
-        if getattr(error.__cause__, "sqlstate", None) not in ("40P01", "40001", "55P03"):
-            raise
-        log.warning("Two deciders met on exception %s", exception_id)
-        return _refused(decision, exception_id, StaleState(AT_ONCE))
+    def name(self, row: Any) -> str:
+        if row.selector is not None:
+            return str(row.words)
+        return row.policy.name if row.policy else "every policy"
 
+    def told(self, row: Any) -> str:
+        return str(row.reason)
 
-def _locked(exception_id: Any) -> PolicyException:
-    # Before the row's own lock, as everywhere: two who wait for each other's would both be turned away.
-    one_decision_at_a_time()
-    # Two statements: one that waited for the lock sees the row anew, but what it joins as it was before.
-    locked = list(PolicyException.objects.select_for_update().filter(pk=exception_id).values_list("pk"))
-    found: PolicyException | None = queue_rows().filter(pk=exception_id).first() if locked else None
-    if found is None:
-        raise NotFound("There is no such exception any more.")
-    return found
+    def where(self, row: Any) -> str:
+        return row.resource.display_id if row.resource else "every resource"
 
+    def prepare(self, rows: Sequence[Any]) -> None:
+        coverage = coverage_of(rows)
+        for row in rows:
+            row.coverage = coverage[row.pk]
+        if (
+            len(rows) == 1 and rows[0].status == "pending"
+        ):  # the page of one: what it hides to the row, and what is new
+            row = rows[0]
+            row.impact_now = impact_of(Scope.of(row))
+            row.changes = changes_since_asked(row, row.impact_now)
 
-def _still_as_shown(decision: Decision, exception: PolicyException, digest: str) -> None:
-    if exception.status != decision.from_status:
-        raise StaleState(already(exception))
-    if shown_digest(exception) != digest:
-        raise StaleState(
-            "The request, its policy or its resource has changed since the page was made. "
-            "Look again and decide anew."
+    def _locked(self, row_id: Any) -> Any:
+        # Before the row's own lock, as everywhere: two who wait for each other's would both be turned away.
+        one_decision_at_a_time()
+        return super()._locked(row_id)
+
+    def cells(self, row: Any) -> Sequence[str]:
+        reason = row.reason if len(row.reason) <= 200 else f"{row.reason[:199]}…"
+        return (
+            format_html("{}", self.name(row)),
+            format_html('<span class="desk-id">{}</span>', self.where(row)),
+            format_html("{}", row.created_by or "–"),
+            format_html("{}", reason),
+            render_to_string("admin/desk/cell_impact.html", {"coverage": row.coverage}),
+            format_html("{}", f"{row.expires_at:%Y-%m-%d}" if row.expires_at else "never"),
         )
 
 
-def already(exception: PolicyException) -> str:
-    """Who was first, and when: for whoever comes second."""
-    who = f" by {exception.decided_by}" if exception.decided_by else ""
-    when = f" at {exception.decided_at:%Y-%m-%d %H:%M} UTC" if exception.decided_at else ""
-    return f"It is no longer open to this: it was {exception.status}{who}{when}."
-
-
-def _refused(decision: Decision, exception_id: Any, error: GovernanceError) -> Outcome:
-    exception = queue_rows().filter(pk=exception_id).first()
-    if isinstance(error, Refused) and exception is not None:
-        record(
-            "findings.exception.decision_refused", exception, {"decision": decision.verb, "why": str(error)}
-        )
-    return Outcome(exception, False, str(error), str(exception_id))
+DESK = ExceptionDesk()

@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.contrib import admin
 from django.db.models import Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseRedirect
+from django.http import HttpRequest
 from django.template.loader import render_to_string
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
-from unfold.decorators import action, display
+from unfold.decorators import display
 from unfold.sections import TemplateSection
 
 from apps.catalog.models import Resource
 from apps.core.filters import StartsWith
-from apps.tenancy.admin_base import ReadOnlyDeskModelAdmin
+from apps.tenancy.admin_deciding import DecidingModelAdmin
 from apps.tenancy.admin_display import STATUS_LABELS, age, clamped, shortened, until
-from apps.tenancy.roles import Permission
 
 from ..expressions import shown_exception_status
 from ..models import PolicyException
-from ..scope import Scope
 from ..selectors import selector_words
-from ..services.exception_facts import changes_since_asked, impact_of, shown_digest
-from .bulk import bulk_decision
-from .decisions import APPROVE, DECISIONS, REJECT, REVOKE, already, decide, queue_rows
+from .decisions import DESK
 from .filters import AskedByFilter, RiskFilter, ShownExceptionFilter
-from .forms import DecisionForm
-from .impact import coverage_of
 from .queue import queue_order, with_risk
 
 RISKS = ("", "low", "medium", "high", "critical")
@@ -45,29 +35,20 @@ class ImpactSection(TemplateSection):
 
 
 @admin.register(PolicyException)
-class PolicyExceptionAdmin(ReadOnlyDeskModelAdmin):
-    """Looked at by whoever may see the admin, decided on by whoever holds DECIDE and did not ask."""
+class PolicyExceptionAdmin(DecidingModelAdmin):
+    desk = DESK
 
     list_display = ("request_", "why", "asked_by", "impact", "expiry", "waiting", "decide_")
     list_display_links = ("request_",)
     list_filter = (ShownExceptionFilter, RiskFilter, AskedByFilter)
     list_select_related = ("policy", "resource", "created_by", "decided_by")
     list_sections = (ImpactSection,)
-    list_before_template = "admin/desk/queue_hint.html"
     change_form_outer_before_template = "admin/desk/exception_head.html"
     search_fields = ("id", "policy_id")
     search_help_text = "Exception, policy or resource id; how a cloud id begins"
-    actions = ("approve_selected", "reject_selected")
     fields = (
         "status", "decided_by", "decided_at", "decision_reason",
     )  # fmt: skip
-
-    class Media:
-        js = ("admin_desk/queue.js",)
-
-    # --- rights ---------------------------------------------------------------------------------------
-    def has_decide_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self._holds(request, Permission.DECIDE)
 
     # --- the list -------------------------------------------------------------------------------------
     def get_queryset(self, request: HttpRequest) -> QuerySet:
@@ -82,10 +63,10 @@ class PolicyExceptionAdmin(ReadOnlyDeskModelAdmin):
         return super().search_condition(request, term) | Q(resource_id__in=found)
 
     def prepare_rows(self, request: HttpRequest, rows: list[Any]) -> None:
-        coverage, decides = coverage_of(rows), self.has_decide_permission(request)
+        self.desk.prepare(rows)
+        decides = self.has_decide_permission(request)
         filters = self.get_preserved_filters(request)
         for row in rows:
-            row.coverage = coverage[row.pk]
             row.is_own = row.created_by_id == request.user.pk
             row.is_mine = decides and row.status == "pending" and not row.is_own
             row.may_revoke = decides and row.status == "approved"
@@ -122,91 +103,3 @@ class PolicyExceptionAdmin(ReadOnlyDeskModelAdmin):
     @display(description="Decision")
     def decide_(self, row: Any) -> str:
         return render_to_string("admin/desk/cell_decide.html", {"row": row, "label": STATUS_LABELS})
-
-    # --- deciding -------------------------------------------------------------------------------------
-    @action(description="Approve selected exceptions", permissions=["decide"])
-    def approve_selected(self, request: HttpRequest, queryset: QuerySet) -> HttpResponseBase | None:
-        return bulk_decision(self, request, queryset, APPROVE)
-
-    @action(description="Reject selected exceptions", permissions=["decide"])
-    def reject_selected(self, request: HttpRequest, queryset: QuerySet) -> HttpResponseBase | None:
-        return bulk_decision(self, request, queryset, REJECT)
-
-    def get_urls(self) -> list[URLPattern]:
-        decisions = [
-            path(
-                f"<uuid:object_id>/{verb}/",
-                self.admin_site.admin_view(self.decide_view),
-                {"verb": verb},
-                name=f"findings_policyexception_{verb}",
-            )
-            for verb in DECISIONS
-        ]
-        urls: list[URLPattern] = decisions + super().get_urls()
-        return urls
-
-    def decide_view(self, request: HttpRequest, object_id: uuid.UUID, verb: str) -> HttpResponseBase:
-        """GET shows what is decided on; only a POST with that page's digest decides."""
-        exception = queue_rows().filter(pk=object_id).first()
-        if exception is None:
-            raise Http404("There is no such exception.")
-        if not self.has_decide_permission(request, exception):
-            raise PermissionDenied("Only an approver decides on exceptions.")
-        decision = DECISIONS[verb]
-        form = DecisionForm(decision, request.POST or None, initial={"digest": shown_digest(exception)})
-        if request.method == "POST" and form.is_valid():
-            outcome = decide(decision, exception.pk, **form.cleaned_data)
-            if outcome.decided:
-                messages.success(request, f"{decision.done.capitalize()}: {exception.reason[:80]}")
-            else:
-                messages.error(request, f"Not {decision.done}. {outcome.message}")
-            return HttpResponseRedirect(self._queue_url(request))
-        return self._decide_page(request, exception, decision, form)
-
-    def _decide_page(
-        self, request: HttpRequest, exception: Any, decision: Any, form: DecisionForm
-    ) -> TemplateResponse:
-        self.prepare_rows(request, [exception])
-        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
-        is_over = exception.status != decision.from_status
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": f"{decision.verb.capitalize()} this exception?",
-            "decision": decision,
-            "instance": exception,
-            "form": form,
-            "digest": shown_digest(exception),
-            "over": already(exception) if is_over else "",
-            **_weighed(exception),
-            "is_own": exception.is_own and decision is not REVOKE,
-            "queue_url": self._queue_url(request),
-        }
-        return TemplateResponse(request, "admin/desk/decide.html", context)
-
-    @staticmethod
-    def _queue_url(request: HttpRequest) -> str:
-        filters = request.GET.get("_changelist_filters", "")
-        url = reverse("admin:findings_policyexception_changelist")
-        return f"{url}?{filters}" if filters else url
-
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponseBase:
-        extra = dict(extra_context or {})
-        if object_id and (found := self.get_object(request, object_id)):
-            self.prepare_rows(request, [found])
-            extra |= {"instance": found, "digest": shown_digest(found), **_weighed(found)}
-        return super().changeform_view(request, object_id, form_url, extra)
-
-
-def _weighed(exception: Any) -> dict[str, Any]:
-    """What it hides by now, and what has changed since it was asked for: for one that waits."""
-    if exception.status != "pending":
-        return {}
-    impact = impact_of(Scope.of(exception))
-    return {"impact": impact, "changes": changes_since_asked(exception, impact)}

@@ -17,7 +17,7 @@ from apps.audit.services import record
 from apps.catalog.models import Policy, Resource
 from apps.core.context import current
 from apps.core.db.fields import TransactionNow
-from apps.core.errors import InvalidInput, Refused
+from apps.core.errors import FourEyes, InvalidInput, Refused, StaleState
 from apps.core.states import transition
 from apps.tenancy.models import User
 from apps.tenancy.roles import Permission
@@ -42,12 +42,6 @@ from .exception_sql import (
 
 REASON_LIMIT = 4_000
 TERM, REVOKED, CLOSED, RENEWED = "term", "revoked", "closed", "renewed"
-
-
-class FourEyes(Refused):
-    """Whoever asked for an exception may not decide on it."""
-
-    code = "four-eyes"
 
 
 def exception_impact(*, policy: Policy | None, resource: Resource | None) -> Impact:
@@ -154,6 +148,8 @@ def close_exception(*, exception: PolicyException, reason: str = "") -> PolicyEx
     person = User.objects.filter(pk=user_id).first() if user_id else None
     is_own = person is not None and exception.created_by_id == person.pk
     decides = person is not None and person.has_perm(Permission.DECIDE) and exception.status == "approved"
+    if exception.status == "pending" and not is_own:
+        raise StaleState("It waits for a decision: whoever asked withdraws it, an approver rejects it.")
     if not (is_own or decides):
         raise Refused("An exception is closed by whoever asked for it, or by an approver.")
     return _end_early(exception, CLOSED, reason.strip() or "It is not needed any more.")

@@ -11,7 +11,7 @@ from apps.catalog.models import Policy, Resource
 from apps.core import cells
 from apps.core.columns import Column
 from apps.core.emptiness import Emptiness
-from apps.core.pages import Sort
+from apps.core.pages import Sort, Step
 from apps.core.pagination import Keyset
 from apps.tenancy.pages import DetailPage, ListPage
 
@@ -69,6 +69,7 @@ class ViolationList(ListPage):
     template_name = "findings/violation_list.html"
     title = "Violations"
     lead = "Resources that break a policy, as the last scan found them."
+    follow = Step("actions:propose-violations", "Ask for the remediation of these", "request")
     filterset_class = ViolationFilter
     primary = ("shown_status", "severity", "provider")
     unlisted = ("status", "policy", "resource")

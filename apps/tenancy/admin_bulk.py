@@ -1,4 +1,4 @@
-"""Deciding on many exceptions: a page that lists each with its digest, then one savepoint a row."""
+"""Deciding on many rows: a page that lists each with its digest, then one savepoint a row."""
 
 from __future__ import annotations
 
@@ -12,17 +12,14 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase
 from django.template.response import TemplateResponse
 
-from ..services.exception_facts import shown_digest
-from .decisions import Decision, Outcome, decide, queue_rows
-from .forms import DecisionForm
-from .impact import coverage_of
+from .admin_decisions import Decision, DecisionDesk, DecisionForm, Outcome
 
 # A page that one person can read before he confirms it.
 MAX_ITEMS = 200
 
 
 def bulk_decision(
-    model_admin: Any, request: HttpRequest, queryset: QuerySet, decision: Decision
+    model_admin: Any, request: HttpRequest, queryset: QuerySet, desk: DecisionDesk, decision: Decision
 ) -> HttpResponseBase | None:
     """The action's two steps: the first POST shows what would be decided, the second one decides it.
 
@@ -32,29 +29,36 @@ def bulk_decision(
     if "confirm" in request.POST:
         form = DecisionForm(decision, request.POST)
         if form.is_valid():
-            return _result(model_admin, request, decision, form.cleaned_data["reason"])
-        listed = queue_rows().filter(pk__in=_ids(model_admin, request))
-        return _confirmation(model_admin, request, decision, listed, form)
-    return _confirmation(model_admin, request, decision, queryset, DecisionForm(decision))
+            return _result(model_admin, request, desk, decision, form.cleaned_data["reason"])
+        listed = desk.rows().filter(pk__in=_ids(model_admin, request))
+        return _confirmation(model_admin, request, desk, decision, listed, form)
+    return _confirmation(model_admin, request, desk, decision, queryset, DecisionForm(decision))
 
 
 def _confirmation(
-    model_admin: Any, request: HttpRequest, decision: Decision, queryset: QuerySet, form: DecisionForm
+    model_admin: Any,
+    request: HttpRequest,
+    desk: DecisionDesk,
+    decision: Decision,
+    queryset: QuerySet,
+    form: DecisionForm,
 ) -> HttpResponseBase | None:
     rows = list(queryset[: MAX_ITEMS + 1])
     if len(rows) > MAX_ITEMS:
         messages.error(
             request,
-            f"More than {MAX_ITEMS} exceptions match. Nobody reads that many before he decides: "
+            f"More than {MAX_ITEMS} {desk.nouns} match. Nobody reads that many before he decides: "
             "narrow the filter or select fewer. Nothing was decided.",
         )
         return None
-    coverage = coverage_of(rows)
+    desk.prepare(rows)
     for row in rows:
-        row.coverage, row.digest = coverage[row.pk], shown_digest(row)
-        row.obstacle = _obstacle(decision, row, request.user.pk)
+        row.digest, row.obstacle = desk.digest(row), desk.obstacle(decision, row, request.user.pk)
+        row.decision_name, row.decision_where = desk.name(row), desk.where(row)
+        row.decision_cells = list(zip(desk.columns, desk.cells(row), strict=True))
     context = {
-        "title": f"{decision.verb.capitalize()} exceptions",
+        "title": f"{decision.verb.capitalize()} {desk.nouns}",
+        "desk": desk,
         "decision": decision,
         "rows": [row for row in rows if not row.obstacle],
         "left_out": [row for row in rows if row.obstacle],
@@ -65,32 +69,30 @@ def _confirmation(
     return _page(model_admin, request, "admin/desk/bulk_confirm.html", context)
 
 
-def _obstacle(decision: Decision, row: Any, user_id: Any) -> str:
-    if row.status != decision.from_status:
-        return f"it is {row.status}, not {decision.from_status}"
-    if decision.from_status == "pending" and row.created_by_id == user_id:
-        return "you asked for it yourself: somebody else must decide"
-    return ""
-
-
-def _result(model_admin: Any, request: HttpRequest, decision: Decision, reason: str) -> HttpResponseBase:
-    outcomes = list(_outcomes(model_admin, request, decision, reason))
+def _result(
+    model_admin: Any, request: HttpRequest, desk: DecisionDesk, decision: Decision, reason: str
+) -> HttpResponseBase:
+    outcomes = list(_outcomes(model_admin, request, desk, decision, reason))
     decided = sum(outcome.decided for outcome in outcomes)
     context = {
         "title": f"{decided} of {len(outcomes)} {decision.done}",
+        "desk": desk,
         "decision": decision,
         "outcomes": outcomes,
+        "change_url": f"admin:{model_admin.opts.app_label}_{model_admin.opts.model_name}_change",
         "decided": decided,
         "skipped": len(outcomes) - decided,
     }
     return _page(model_admin, request, "admin/desk/bulk_result.html", context)
 
 
-def _outcomes(model_admin: Any, request: HttpRequest, decision: Decision, reason: str) -> Iterator[Outcome]:
+def _outcomes(
+    model_admin: Any, request: HttpRequest, desk: DecisionDesk, decision: Decision, reason: str
+) -> Iterator[Outcome]:
     # In the order of ids, so that two bulk decisions that meet wait for each other instead of deadlocking.
-    for exception_id in sorted(_ids(model_admin, request))[:MAX_ITEMS]:
-        digest = request.POST.get(f"digest_{exception_id}", "")
-        yield decide(decision, exception_id, digest=digest, reason=reason)
+    for row_id in sorted(_ids(model_admin, request))[:MAX_ITEMS]:
+        digest = request.POST.get(f"digest_{row_id}", "")
+        yield desk.decide(decision, row_id, digest=digest, reason=reason)
 
 
 def _ids(model_admin: Any, request: HttpRequest) -> set[Any]:

@@ -1,0 +1,73 @@
+"""The evidence of an action: one locked artifact for each step, and what its manifest says of it."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from apps.evidence.keys import evidence_key
+from apps.evidence.redaction import redacted
+from apps.evidence.store import put_artifact
+
+COLLECTOR = "governance.actions"
+JSON = "application/json"
+# Retention class → how long the object store refuses to delete an artifact, from the day of the request.
+RETENTION = {"standard": timedelta(days=3 * 365)}
+CLASS = "standard"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What a step leaves: `content` is JSON-ready, `source` the API it came from, `collected_at` when it was true."""
+
+    name: str
+    content: Mapping[str, Any]
+    source: str
+    collected_at: datetime
+
+
+def lock(action_id: UUID, asked_at: datetime, pieces: Sequence[Piece]) -> list[dict[str, Any]]:
+    """Write the pieces, without secrets, under retention; their manifest entries. Not inside a transaction.
+
+    The same piece written again is the version that is there. Raises StoreAway and the store's other errors.
+    """
+    return [_lock(action_id, asked_at, piece) for piece in pieces]
+
+
+def _lock(action_id: UUID, asked_at: datetime, piece: Piece) -> dict[str, Any]:
+    content = {"collected_at": piece.collected_at.isoformat(), "source": piece.source, **piece.content}
+    text = json.dumps(redacted(content), indent=1, sort_keys=True, ensure_ascii=False, default=str)
+    artifact = put_artifact(
+        evidence_key(action_id, piece.name),
+        io.BytesIO(text.encode("utf-8", "backslashreplace")),
+        JSON,
+        retain_until=(asked_at + RETENTION[CLASS]).replace(microsecond=0),
+    )
+    return {
+        "name": piece.name,
+        **artifact.as_manifest(),
+        "collector": COLLECTOR,
+        "source_api": piece.source,
+        "collected_at": piece.collected_at.isoformat(),
+        "retention_class": CLASS,
+    }
+
+
+def with_entries(result: Mapping[str, Any] | None, entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """`actions.result` with the entries in its manifest, each version once."""
+    kept = dict(result or {})
+    manifest = list(kept.get("manifest") or [])
+    known = {(entry.get("path"), entry.get("version_id")) for entry in manifest}
+    manifest += [dict(e) for e in entries if (e["path"], e["version_id"]) not in known]
+    return {**kept, "manifest": manifest}
+
+
+def manifest_of(result: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """The manifest as it stands, in the order of the steps; [] where there is none."""
+    manifest = (result or {}).get("manifest")
+    return [dict(e) for e in manifest if isinstance(e, Mapping)] if isinstance(manifest, list) else []
