@@ -147,10 +147,10 @@ def close_exception(*, exception: PolicyException, reason: str = "") -> PolicyEx
     user_id = current().actor.user_id
     person = User.objects.filter(pk=user_id).first() if user_id else None
     is_own = person is not None and exception.created_by_id == person.pk
-    decides = person is not None and person.has_perm(Permission.DECIDE) and exception.status == "approved"
+    decides = person is not None and person.has_perm(Permission.DECIDE)
     if exception.status == "pending" and not is_own:
         raise StaleState("It waits for a decision: whoever asked withdraws it, an approver rejects it.")
-    if not (is_own or decides):
+    if exception.status == "approved" and not (is_own or decides):
         raise Refused("An exception is closed by whoever asked for it, or by an approver.")
     return _end_early(exception, CLOSED, reason.strip() or "It is not needed any more.")
 
