@@ -98,7 +98,7 @@ class Place:
     def environment(self, database: str) -> dict[str, str]:
         """What a process needs to work with this database."""
         values = dict(self._environment)
-        for name in ("DATABASE_URL", "DATABASE_OWNER_URL"):
+        for name in ("DATABASE_URL", "DATABASE_OWNER_URL", "DATABASE_SEALER_URL"):
             values[name] = values[name].rsplit("/", 1)[0] + f"/{database}"
         # JIT and extra workers gave nothing (see the guides) and one core is what is claimed.
         values["PGOPTIONS"] = "-c max_parallel_workers_per_gather=0"

@@ -55,6 +55,7 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("Scan runs", "radar", "admin:findings_scanrun_changelist"),
             Entry("Jobs", "manufacturing", "admin:jobs_job_changelist"),
             Entry("Audit trail", "history", "admin:audit_audit_changelist"),
+            Entry("Seal of the trail", "verified_user", "audit:seal"),
         ),
     ),
     (

@@ -13,6 +13,8 @@ from apps.catalog import api as catalog
 from apps.catalog import api_imports as imports
 from apps.core.problems import no_such_endpoint
 from apps.costs import api as costs
+from apps.costs import api_inbox as inbox
+from apps.costs import api_shares as shares
 from apps.findings import api as findings
 from apps.findings import api_exceptions as exceptions
 from apps.findings import api_frameworks as frameworks
@@ -31,7 +33,11 @@ NOTICES: Routes = [
     ("deliveries", notices.DeliveryViewSet, "delivery"),
 ]
 JOBS: Routes = [("jobs", jobs.JobViewSet, "job")]
-AUDIT: Routes = [("audits", audit.AuditViewSet, "audit")]
+AUDIT: Routes = [
+    ("audits/checkpoints", audit.CheckpointViewSet, "checkpoint"),
+    ("audits/verifications", audit.VerificationViewSet, "verification"),
+    ("audits", audit.AuditViewSet, "audit"),
+]
 CATALOG: Routes = [
     ("resources", catalog.ResourceViewSet, "resource"),
     ("policies/preview", trials.PreviewViewSet, "preview"),
@@ -64,7 +70,19 @@ FINDINGS: Routes = [
     ("scans/<uuid:scan_id>/errors", findings.EvaluationErrorViewSet, "scan-error"),
     ("scans", findings.ScanViewSet, "scan"),
 ]
-COSTS: Routes = [("costs", costs.CostViewSet, "cost")]
+COSTS: Routes = [
+    ("costs/lines", costs.CostLineViewSet, "cost-line"),
+    ("costs/periods", costs.CostPeriodViewSet, "cost-period"),
+    ("costs/explorer", costs.ExplorerViewSet, "cost-explorer"),
+    ("costs/forecast", costs.ForecastViewSet, "cost-forecast"),
+    ("costs/allocation", shares.AllocationViewSet, "cost-allocation"),
+    ("costs/metrics", shares.MetricViewSet, "cost-metric"),
+    ("costs/anomalies/<uuid:anomaly_id>/events", inbox.AnomalyEventViewSet, "anomaly-event"),
+    ("costs/anomalies", inbox.AnomalyViewSet, "anomaly"),
+    ("costs/budgets/<uuid:budget_id>/alerts", inbox.BudgetAlertViewSet, "budget-alert"),
+    ("costs/budgets", inbox.BudgetViewSet, "budget"),
+    ("costs", costs.CostViewSet, "cost"),
+]
 ACTIONS: Routes = [
     ("actions/needing-approval", actions.NeedingApprovalViewSet, "needing-approval"),
     ("actions/kinds", actions.ActionKindViewSet, "action-kind"),
@@ -85,6 +103,11 @@ def _urls(routes: Routes) -> list[URLPattern | URLResolver]:
 
 
 v1: list[URLPattern | URLResolver] = [
+    path(
+        "costs/settings/",
+        costs.CostSettingsViewSet.as_view({"get": "retrieve", "put": "update"}),
+        name="cost-settings",
+    ),
     path("me/", tenancy.MeViewSet.as_view({"get": "retrieve"}), name="me"),
     path(
         "exceptions/rules/",

@@ -105,11 +105,18 @@ def change_of(planned: Mapping[str, Any]) -> Change:
     return Change(**{name: planned[name] for name in names})
 
 
+def shown(value: Any) -> str:
+    """A value as people read it: a text as it is, anything else as JSON, what is not there as “none”."""
+    if value is None:
+        return "none"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The keys that change, with both values: what a diff shows."""
     keys = sorted({*before, *after})
     return [
-        {"key": key, "before": before.get(key), "after": after.get(key)}
+        {"key": key, "before": shown(before.get(key)), "after": shown(after.get(key))}
         for key in keys
         if before.get(key) != after.get(key)
     ]

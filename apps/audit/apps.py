@@ -8,9 +8,12 @@ class AuditConfig(AppConfig):
     def ready(self) -> None:
         from apps.core.health import register_part
         from apps.core.recording import use_recorder
+        from apps.jobs.registry import register_job
 
+        from .jobs import VERIFY
         from .lag import health
         from .services import record
 
         use_recorder(record)
         register_part("audit", health)
+        register_job(VERIFY)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from apps.core.filters import PrefixFilter, StrictFilterSet, TextFilter, at_or_after, before
 
-from .models import Audit
+from .models import Audit, AuditCheckpoint
 
 
 class AuditFilter(StrictFilterSet):
@@ -17,4 +17,13 @@ class AuditFilter(StrictFilterSet):
 
     class Meta:
         model = Audit
+        fields: list[str] = []
+
+
+class CheckpointFilter(StrictFilterSet):
+    sealed_after = at_or_after("sealed_at")
+    sealed_before = before("sealed_at")
+
+    class Meta:
+        model = AuditCheckpoint
         fields: list[str] = []

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import connection
 
 from apps.core.context import current_tenant_id
-from apps.core.errors import GovernanceError, NotFound
+from apps.core.errors import GovernanceError, InvalidInput, StaleState
 
 from .models import AuditCheckpoint
 from .tlog import verify_consistency, verify_inclusion
@@ -65,19 +65,21 @@ def stored_nodes(tenant_id: uuid.UUID, fetch: Fetch) -> Nodes:
 def prove_inclusion(*, audit_id: uuid.UUID, size: int | None = None) -> Inclusion:
     """For the context's tenant, in the checkpoint of `size`, or the first anchored one that has the row.
 
-    NotFound where the row is not sealed yet, or not in that checkpoint.
+    StaleState where the row is not sealed yet, InvalidInput where it is not in that checkpoint.
     """
     tenant_id = current_tenant_id()
     place = _fetch(
         "SELECT seq, leaf FROM audit_leaves WHERE tenant_id = %s AND audit_id = %s", [tenant_id, audit_id]
     )
     if not place:
-        raise NotFound("This audit row is not sealed yet.")
+        raise StaleState("This audit row is not sealed yet: try again in a few seconds.")
     index, leaf = int(place[0][0]), bytes(place[0][1])
     anchored = AuditCheckpoint.objects.filter(anchored_at__isnull=False, size__gt=index).order_by("size")
     checkpoint = (anchored.filter(size=size) if size is not None else anchored).first()
+    if checkpoint is None and size is not None:
+        raise InvalidInput(f"No checkpoint of size {size} has this row.", field="size")
     if checkpoint is None:
-        raise NotFound("No anchored checkpoint of that size has this row.")
+        raise StaleState("The checkpoint with this audit row is on its way into the store.")
     try:
         path = inclusion_path(stored_nodes(tenant_id, _fetch), index, checkpoint.size)
     except LookupError as error:
@@ -88,13 +90,13 @@ def prove_inclusion(*, audit_id: uuid.UUID, size: int | None = None) -> Inclusio
 
 
 def prove_consistency(*, first: int, second: int) -> Consistency:
-    """Between two anchored checkpoints of the context's tenant. NotFound names the one that is not there."""
+    """Between two anchored checkpoints of the context's tenant. InvalidInput names one that is not there."""
     ends = {
         c.size: c for c in AuditCheckpoint.objects.filter(anchored_at__isnull=False, size__in=[first, second])
     }
-    for size in (first, second):
+    for field, size in (("first", first), ("second", second)):
         if size not in ends:
-            raise NotFound(f"There is no anchored checkpoint of size {size}.")
+            raise InvalidInput(f"There is no anchored checkpoint of size {size}.", field=field)
     old, new = ends[min(first, second)], ends[max(first, second)]
     try:
         path = consistency_path(stored_nodes(current_tenant_id(), _fetch), old.size, new.size)

@@ -22,7 +22,7 @@ from apps.tenancy.roles import Permission
 from .models import PROVIDERS, SEVERITIES, ImportRun, Policy, PolicyVersion, Resource
 from .services import set_policy_severity, set_policy_status
 
-POLICY_STATES = ("active", "draft", "disabled", "needs_parameters", "unsupported", "invalid")
+POLICY_STATES = ("active", "draft", "disabled", "needs_parameters", "unsupported", "invalid", "external")
 
 
 def pretty(value: Any) -> str:

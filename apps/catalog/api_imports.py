@@ -13,8 +13,6 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.connectors.billing import FORMATS as BILLING_FORMATS
-from apps.connectors.files import FORMATS
 from apps.core.api import InputSerializer, PartViewSet, ReadSerializer, RoomViewSet
 from apps.core.context import current_tenant_id, tenant_transaction
 from apps.core.pagination import Keyset
@@ -24,7 +22,8 @@ from apps.jobs.services import enqueue
 from apps.tenancy.idempotency import Answer, earlier_answer, key_of, once
 from apps.tenancy.throttling import WorkThrottle
 
-from .filters import IMPORT_KINDS, ImportRunFilter
+from .filters import ImportRunFilter
+from .import_kinds import IMPORT_KINDS, is_format_of, job_type
 from .models import ImportRefusal, ImportRun
 from .sources import discard_source, stage
 
@@ -59,25 +58,26 @@ class ImportRefusalSerializer(ReadSerializer):
 
 
 class UploadSerializer(InputSerializer):
-    kind = serializers.ChoiceField(choices=IMPORT_KINDS)
+    kind = serializers.ChoiceField(choices=list(IMPORT_KINDS))
     file = serializers.FileField(max_length=200, help_text="The file; policies also as a ZIP of files")
     format = serializers.ChoiceField(
-        choices=sorted({**FORMATS, **BILLING_FORMATS}),
+        choices=sorted({name for kind in IMPORT_KINDS.values() for name in kind.formats}),
         required=False,
-        help_text="Of an inventory or a billing export; told from the content if absent",
+        help_text="One of the kind's formats; told from the content if absent",
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if attrs["kind"] == "policies" and attrs.get("format"):
+        kind, format_ = attrs["kind"], attrs.get("format")
+        if format_ and not IMPORT_KINDS[kind].formats:
             raise serializers.ValidationError({"format": ["A policy file tells its own language."]})
-        known = BILLING_FORMATS if attrs["kind"] == "costs" else FORMATS
-        if attrs.get("format") and attrs["format"] not in known:
-            raise serializers.ValidationError({"format": [f"One of {', '.join(known)} for {attrs['kind']}."]})
+        if format_ and not is_format_of(kind, format_):
+            known = ", ".join(IMPORT_KINDS[kind].formats)
+            raise serializers.ValidationError({"format": [f"One of {known} for {kind}."]})
         return attrs
 
 
 class ImportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, RoomViewSet):
-    """Imports of inventory, policy and billing files, with their counts."""
+    """Imports of inventory, policy, billing and findings files, with their counts."""
 
     queryset = ImportRun.objects.all()
     serializer_class = ImportRunSerializer
@@ -92,7 +92,7 @@ class ImportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, RoomViewSe
 
     @extend_schema(request=UploadSerializer, responses={202: JobSerializer})
     def create(self, request: Request) -> Response:
-        """Upload an inventory, policy or billing file; the answer is the job that imports it."""
+        """Upload an inventory, policy, billing or findings file; the answer is the job that imports it."""
         upload = self.validated(UploadSerializer)
         file = cast(UploadedFile, upload["file"])
         asked = {"kind": upload["kind"], "format": upload.get("format"), "name": file.name}
@@ -107,7 +107,7 @@ class ImportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, RoomViewSe
             "format": upload.get("format"),
         }
         with tenant_transaction(current_tenant_id()):
-            answer = once(request, asked, lambda: _start(f"{upload['kind']}.import", params))
+            answer = once(request, asked, lambda: _start(job_type(upload["kind"]), params))
         if answer.replayed:
             discard_source(params)
         return answer.as_response()

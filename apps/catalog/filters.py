@@ -13,12 +13,12 @@ from apps.core.filters import (
     before,
 )
 
+from .import_kinds import IMPORT_KINDS
 from .models import PROVIDERS, SEVERITIES, ImportRun, Policy, PolicyControl, Resource
 from .models_frameworks import MAPPING_SOURCES
 
-POLICY_STATES = ("active", "draft", "disabled", "needs_parameters", "unsupported", "invalid")
-LANGUAGES = ("azure", "custodian")
-IMPORT_KINDS = ("inventory", "policies", "costs")
+POLICY_STATES = ("active", "draft", "disabled", "needs_parameters", "unsupported", "invalid", "external")
+LANGUAGES = ("azure", "custodian", "external")
 RUN_STATES = ("running", "succeeded", "failed", "cancelled")
 
 
@@ -55,7 +55,7 @@ class PolicyFilter(StrictFilterSet):
 
 
 class ImportRunFilter(StrictFilterSet):
-    kind = ChoicesFilter(IMPORT_KINDS, field_name="kind")
+    kind = ChoicesFilter(tuple(IMPORT_KINDS), field_name="kind")
     status = ChoicesFilter(RUN_STATES, field_name="status")
     started_after = at_or_after("started_at")
     started_before = before("started_at")

@@ -129,7 +129,8 @@ class Policy(TenantModel):
     """A rule with its parameters and scope. The provider's own id is in `metadata["provider_id"]`.
 
     status: active (scanned), draft, disabled, needs_parameters (a required parameter has no value),
-    unsupported (refused, with reasons in `metadata["refusals"]`), invalid.
+    unsupported (refused, with reasons in `metadata["refusals"]`), invalid, external (a check of another tool,
+    which nothing here judges).
     """
 
     id = models.TextField(primary_key=True)

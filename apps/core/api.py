@@ -135,6 +135,7 @@ class RoomViewSet(GenericViewSet):
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]
     non_atomic: ClassVar[bool] = False
     untransacted: ClassVar[tuple[str, ...]] = ()
+    query_parameters: ClassVar[tuple[str, ...]] = ()  # that an action besides the list takes
 
     @property
     def keyset(self) -> Keyset:
@@ -168,7 +169,7 @@ class RoomViewSet(GenericViewSet):
 
     def _known_parameters(self) -> set[str]:
         if self.action != "list":
-            return set()
+            return set(self.query_parameters)
         paging = PAGING if len(self.orderings) > 1 else PAGING[:2]
         return set(paging) | (self.filterset_class.parameters() if self.filterset_class else set())
 

@@ -56,7 +56,17 @@ GROUPS = (
             Place("Resources", "catalog:resource-list", "box", ("catalog:resource-detail",)),
             Place("Policies", "catalog:policy-list", "book", ("catalog:policy-detail", "catalog:policy-parameters")),
             Place("Imports", "catalog:import-list", "tray", ("catalog:import-detail", "catalog:import-create")),
-            Place("Costs", "costs:cost-list", "chart"),
+        ),
+    ),
+    Group(
+        "Costs",
+        (
+            Place("Explorer", "costs:explorer", "chart", ("costs:cost-list", "costs:period-list")),
+            Place("Anomalies", "costs:anomaly-list", "spike", ("costs:anomaly-detail",)),
+            Place("Budgets", "costs:budget-list", "purse", ("costs:budget-detail", "costs:budget-create")),
+            Place("Forecast", "costs:forecast", "trend"),
+            Place("Allocation", "costs:allocation", "tag"),
+            Place("Unit cost", "costs:unit-costs", "scale"),
         ),
     ),
     Group(
@@ -70,7 +80,7 @@ GROUPS = (
         "Evidence",
         (
             Place("Reports", "reports:report-list", "file", ("reports:report-detail", "reports:report-create")),
-            Place("Audit trail", "audit:audit-list", "list"),
+            Place("Audit trail", "audit:audit-list", "list", ("audit:seal",)),
         ),
     ),
     Group(

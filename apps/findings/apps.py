@@ -6,6 +6,9 @@ class FindingsConfig(AppConfig):
     label = "findings"
 
     def ready(self) -> None:
+        from functools import partial
+
+        from apps.catalog.jobs import run_import
         from apps.catalog.languages import use_policy_language
         from apps.jobs.registry import JobKind, register_job, register_sweep
         from apps.notices.codes import register_notices
@@ -14,11 +17,15 @@ class FindingsConfig(AppConfig):
         from .services.exception_notices import FAMILY, OCCASIONS
         from .services.exception_warnings import warn_of_expiry
         from .services.exceptions import sweep_exceptions
+        from .services.findings_import import import_findings
         from .services.scanning import JOB_TYPE, fail_scans_of, run_policy_scan
 
         use_policy_language(PolicyReader())
         register_job(
             JobKind(JOB_TYPE, "scans.policy", "Policy scan", run=run_policy_scan, finished=fail_scans_of)
+        )
+        register_job(
+            JobKind("findings.import", "jobs", "Findings import", run=partial(run_import, import_findings))
         )
         register_sweep("exceptions", sweep_exceptions)
         register_sweep("exception_warnings", warn_of_expiry)

@@ -62,6 +62,9 @@ class ViolationFilter(StrictFilterSet):
     provider = ChoicesFilter(PROVIDERS, field_name="resource__provider")
     type = TextFilter("resource__type", help_text="The resource's type, whole")
     account = TextFilter("resource__account", help_text="The resource's account")
+    source = TextFilter(
+        "source", help_text="policy for our own scans, or the tool that said so, e.g. prowler"
+    )
     first_seen_after = at_or_after("first_seen")
     first_seen_before = before("first_seen")
     last_seen_after = at_or_after("last_seen")
@@ -76,6 +79,7 @@ class RecommendationFilter(StrictFilterSet):
     kind = ChoicesFilter(RECOMMENDATION_KINDS, field_name="kind")
     severity = ChoicesFilter(SEVERITIES, field_name="severity")
     rule = TextFilter("rule")
+    source = TextFilter("source", help_text="The tool that said so; empty for our own")
     resource = TextFilter("resource_id", help_text="Id of a resource")
     search = SearchFilter(("title",), help_text="The title contains this")
 

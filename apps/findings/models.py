@@ -33,6 +33,10 @@ __all__ = [
     "ViolationEvent",
 ]
 
+# What our own scans find; other violations name the tool that found them.
+OWN_SOURCE = "policy"
+# Language and status of the policies that stand for other tools' checks.
+EXTERNAL = "external"
 VIOLATION_STATES = ("open", "suppressed", "fixed")
 EXCEPTION_STATES = ("pending", "approved", "rejected", "expired")
 RECOMMENDATION_KINDS = ("cost_optimization", "compliance", "security", "rightsizing")
@@ -60,7 +64,7 @@ class Violation(TenantModel):
     exception_id = models.UUIDField(null=True)
     fixed_at = models.DateTimeField(null=True)
     policy_version = models.IntegerField(null=True)
-    source = models.TextField(db_default="policy")
+    source = models.TextField(db_default=OWN_SOURCE)
 
     class Meta:
         db_table = "violations"
@@ -102,6 +106,16 @@ class Violation(TenantModel):
                 fields=["tenant", "exception_id"],
                 condition=Q(exception_id__isnull=False),
                 name="violations_excepted",
+            ),
+            # Of other tools there are few beside our own.
+            models.Index(
+                "tenant",
+                "source",
+                F("severity_rank").desc(),
+                F("last_seen").desc(),
+                F("id").desc(),
+                condition=~Q(source=OWN_SOURCE),
+                name="violations_foreign",
             ),
         ]
 
@@ -171,7 +185,10 @@ class ViolationCounter(TenantModel):
 
 
 class Recommendation(TenantModel):
-    """Something worth doing. `kind` is one of four; the detector that made it is `rule`."""
+    """Something worth doing. `kind` is one of four; the detector that made it is `rule`.
+
+    `source` is the tool that said so, empty for our own; `key` is what it is about, so that it is said once.
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     kind = models.TextField()
@@ -184,9 +201,12 @@ class Recommendation(TenantModel):
     created_at = models.DateTimeField(db_default=TransactionNow())
     rule = models.TextField(db_default="")
     resource_id = models.TextField(null=True)
+    source = models.TextField(db_default="")
+    key = models.TextField(null=True)
 
     class Meta:
         db_table = "recommendations"
+        constraints = [models.UniqueConstraint(fields=["tenant", "key"], name="recommendations_key")]
         indexes = [
             models.Index(fields=["tenant", "kind", "severity"], name="recommendations_kind_severity"),
             models.Index("tenant", F("created_at").desc(), F("id").desc(), name="recommendations_recent"),

@@ -1741,6 +1741,24 @@ SELECT tenant_id, id, status, expires_at, actor_id, at FROM (
 ) known ORDER BY id, part;
 
 
+-- findings.0006_foreign_findings
+--
+-- Add field key to recommendation
+--
+ALTER TABLE "recommendations" ADD COLUMN "key" text NULL;
+--
+-- Add field source to recommendation
+--
+ALTER TABLE "recommendations" ADD COLUMN "source" text DEFAULT '' NOT NULL;
+--
+-- Create index violations_foreign on F(tenant), F(source), OrderBy(F(severity_rank), descending=True), OrderBy(F(last_seen), descending=True), OrderBy(F(id), descending=True) on model violation
+--
+CREATE INDEX "violations_foreign" ON "violations" ("tenant_id", "source", "severity_rank" DESC, "last_seen" DESC, "id" DESC) WHERE NOT ("source" = 'policy');
+--
+-- Create constraint recommendations_key on model recommendation
+--
+ALTER TABLE "recommendations" ADD CONSTRAINT "recommendations_key" UNIQUE ("tenant_id", "key");
+
 -- costs.0001_initial
 --
 -- Create model CostDay
@@ -1899,6 +1917,12 @@ ALTER TABLE "cost_rollups" ADD CONSTRAINT "cost_rollups_tenant_id_4444a8c2_fk_te
 ALTER TABLE "cost_settings" ADD CONSTRAINT "cost_settings_tenant_id_27efe6f0_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
 ALTER TABLE "cost_tag_rollups" ADD CONSTRAINT "cost_tag_rollups_tenant_id_b94aa814_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
 ALTER TABLE "cost_unit_metrics" ADD CONSTRAINT "cost_unit_metrics_tenant_id_7cc969dd_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+
+-- costs.0004_account_names
+--
+-- Add field account_names to costsettings
+--
+ALTER TABLE "cost_settings" ADD COLUMN "account_names" jsonb DEFAULT '{}'::jsonb NOT NULL;
 
 -- reports.0001_initial
 --

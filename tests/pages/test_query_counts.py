@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from apps.actions.models import Action
 from apps.catalog.models import ImportRun
+from apps.costs.models import Budget, CostAnomaly, CostDay, CostPeriod
 from apps.findings.models import PolicyException, Recommendation, ScanRun
 from apps.jobs.models import Job
 from apps.reports.models import Report
@@ -28,6 +29,10 @@ PAGES = (
     "/violations/latest/",
     "/exceptions/",
     "/scans/",
+    "/costs/anomalies/",
+    "/costs/budgets/",
+    "/costs/days/",
+    "/costs/periods/",
     "/recommendations/",
     "/actions/",
     "/actions/needing-approval/",
@@ -45,6 +50,16 @@ def fill(user: User, numbers: range) -> None:
             make_violation(resource, policy)
             ImportRun.objects.create(kind="inventory", source=f"{n}.ndjson")
             ScanRun.objects.create(status="succeeded")
+            CostAnomaly.objects.create(
+                service=f"s{n}", first_day="2026-01-01", last_day="2026-01-02", expected=1, actual=2, impact=1
+            )
+            Budget.objects.create(
+                name=f"b{n}", amount=1, scope="service", scope_value=f"s{n}", status="active"
+            )
+            CostDay.objects.create(service=f"s{n}", day="2026-01-01", amount=1)
+            CostPeriod.objects.create(
+                provider="aws", billing_account_id=f"{n}", billing_period_start="2026-01-01"
+            )
             Recommendation.objects.create(kind="security", severity="low", title=f"{n}")
             PolicyException.objects.create(
                 policy=policy, resource=resource, reason="why", status="pending", created_by=user

@@ -40,7 +40,7 @@ class Drifted(Exception):
     @property
     def words(self) -> str:
         changed = differences(self.planned["before"], self.live)
-        told = ", ".join(f"{d['key']} was {d['before']!r} and is {d['after']!r}" for d in changed[:5])
+        told = ", ".join(f"{d['key']} was {d['before']} and is {d['after']}" for d in changed[:5])
         return (
             f"Stopped: {self.row.name} has changed since it was planned ({told}). The approvals are void; "
             "a new plan is made and asked for again."

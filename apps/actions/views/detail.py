@@ -56,6 +56,7 @@ class ActionDetail(DetailPage):
         action, user = self._action(), self._user()
         rows = {row.ordinal: row for row in action.targets.order_by("ordinal")}
         plan = action.plan or {}
+        own = {name: value for name, value in action.params.items() if name != "requires_approval"}
         approvals = list(
             ActionApproval.objects.filter(action=action)
             .select_related("decided_by")
@@ -71,7 +72,7 @@ class ActionDetail(DetailPage):
         )
         return super().get_context_data(
             title=title_of(action),
-            params=json_tree({k: v for k, v in action.params.items() if k != "requires_approval"}),
+            params=json_tree(own) if own else None,
             plan=plan,
             planned=[self._shown(target, rows) for target in plan.get("targets", [])],
             others=[

@@ -22,17 +22,20 @@ READ_CHAIN = """
 SELECT size, peaks, read_xid::text, read_id, read_xid >= pg_snapshot_xmax(pg_current_snapshot()) AS foreign_cluster
 FROM audit_chains WHERE tenant_id = %s FOR UPDATE
 """
-# One statement, hence one snapshot: what it takes is decided and complete up to its last row.
+# One statement, hence one snapshot: what it takes is decided and complete up to its last row. Whether a row has a
+# place already is asked by a subquery that can't be turned into a join: without statistics (a large backlog that is
+# sealed for the first time) the planner would take one of nested loops over the whole of both tables.
 TAKE = """
 WITH now AS MATERIALIZED (
     SELECT pg_snapshot_xmin(pg_current_snapshot()) AS xmin, pg_snapshot_xmax(pg_current_snapshot()) AS xmax
-), fresh AS MATERIALIZED (
-    SELECT a.id, a.leaf, a.xid, %(size)s + row_number() OVER (ORDER BY a.xid, a.id) - 1 AS seq
-    FROM now, audits a
+), waiting AS MATERIALIZED (
+    SELECT a.id, a.leaf, a.xid FROM now, audits a
     WHERE a.tenant_id = %(tenant)s AND (a.xid, a.id) > (%(xid)s::xid8, %(id)s)
       AND (a.xid < now.xmin OR a.xid >= now.xmax)
-      AND NOT EXISTS (SELECT FROM audit_leaves l WHERE l.tenant_id = a.tenant_id AND l.audit_id = a.id)
+      AND (SELECT l.seq FROM audit_leaves l WHERE l.tenant_id = a.tenant_id AND l.audit_id = a.id LIMIT 1) IS NULL
     ORDER BY a.xid, a.id LIMIT %(batch)s
+), fresh AS MATERIALIZED (
+    SELECT id, leaf, xid, %(size)s + row_number() OVER (ORDER BY xid, id) - 1 AS seq FROM waiting
 ), put AS (
     INSERT INTO audit_leaves (tenant_id, seq, audit_id, leaf) SELECT %(tenant)s, seq, id, leaf FROM fresh
 )

@@ -23,44 +23,39 @@ from .rows import COLUMNS, Row
 BATCH = 4096
 
 
-def _field(value: str) -> str:
-    return rf"coalesce(int4send(octet_length({value})) || {value}, '\xffffffff'::bytea)"
-
-
-def _text(column: str) -> str:
-    return _field(f"convert_to({column}, 'UTF8')")
-
-
-CANONICAL = " || ".join(
-    [
-        _field("uuid_send(a.id)"),
-        _field("uuid_send(a.tenant_id)"),
-        _field("timestamptz_send(a.created_at)"),
-        *(_text(f"a.{column}") for column in ("actor", "action", "target_type", "target_id")),
-        _text("a.payload::text"),
-    ]
-)
+# As audits_stamp() has it, each column read once: payload and texts by their UTF-8 bytes, the rest of fixed length.
+CANONICAL = r"""
+    '\x00000010'::bytea || uuid_send(a.id) || '\x00000010'::bytea || uuid_send(a.tenant_id)
+    || '\x00000008'::bytea || timestamptz_send(a.created_at)
+    || int4send(octet_length(a.actor)) || convert_to(a.actor, 'UTF8')
+    || int4send(octet_length(a.action)) || convert_to(a.action, 'UTF8')
+    || coalesce(int4send(octet_length(a.target_type)) || convert_to(a.target_type, 'UTF8'), '\xffffffff'::bytea)
+    || coalesce(int4send(octet_length(a.target_id)) || convert_to(a.target_id, 'UTF8'), '\xffffffff'::bytea)
+    || int4send(octet_length(p.payload)) || convert_to(p.payload, 'UTF8')
+"""
 BULK = rf"""
 SELECT count(*), count(r.id), bool_and(r.same), string_agg(r.sealed, ''::bytea),
        string_agg('\x00'::bytea || r.canon, ''::bytea), string_agg(int4send(octet_length(r.canon)), ''::bytea)
 FROM (
-    SELECT l.leaf AS sealed, a.id, c.canon, a.canonical = c.canon AND a.leaf = l.leaf AS same
+    SELECT l.leaf AS sealed, a.id, c.canon,
+           a.canonical = c.canon AND a.leaf = l.leaf AND a.tenant_id = l.tenant_id AS same
     FROM audit_leaves l
-    LEFT JOIN audits a ON a.tenant_id = l.tenant_id AND a.id = l.audit_id
+    LEFT JOIN audits a ON a.id = l.audit_id
+    CROSS JOIN LATERAL (SELECT a.payload::text AS payload OFFSET 0) p
     CROSS JOIN LATERAL (SELECT {CANONICAL} AS canon OFFSET 0) c
     WHERE l.tenant_id = %s AND l.seq >= %s AND l.seq < %s ORDER BY l.seq OFFSET 0
 ) r
 """
 BY_ROW = f"""
 SELECT l.seq, l.audit_id, l.leaf, {COLUMNS}
-FROM audit_leaves l LEFT JOIN audits a ON a.tenant_id = l.tenant_id AND a.id = l.audit_id
+FROM audit_leaves l LEFT JOIN audits a ON a.id = l.audit_id
 WHERE l.tenant_id = %s AND l.seq >= %s AND l.seq < %s ORDER BY l.seq
 """
 UNSEALED = f"""
 SELECT (a.xid, a.id) <= (c.read_xid, c.read_id), {COLUMNS}
 FROM audits a LEFT JOIN audit_chains c ON c.tenant_id = a.tenant_id
 WHERE a.tenant_id = %s AND (a.created_at, a.id) < (%s, %s)
-  AND NOT EXISTS (SELECT FROM audit_leaves l WHERE l.tenant_id = a.tenant_id AND l.audit_id = a.id)
+  AND (SELECT l.seq FROM audit_leaves l WHERE l.tenant_id = a.tenant_id AND l.audit_id = a.id LIMIT 1) IS NULL
 ORDER BY a.created_at DESC, a.id DESC LIMIT %s
 """
 # In one statement, hence of one moment.
@@ -71,10 +66,12 @@ SELECT (SELECT count(*) FROM audits WHERE tenant_id = %(t)s),
 ANCHORED = """
 SELECT size, note FROM audit_checkpoints WHERE tenant_id = %s AND size > %s AND anchored_at IS NOT NULL ORDER BY size
 """
-# Whatever a database's or a role's own settings put before them.
+# Built-ins first, whatever a database's or a role's own settings put before them. And rows by their keys: joined by
+# a hash, every batch would read the whole table.
 BUILT_INS_FIRST = """
 SELECT pg_catalog.set_config(
-    'search_path', 'pg_catalog, ' || relnamespace::pg_catalog.regnamespace::pg_catalog.text, true)
+    'search_path', 'pg_catalog, ' || relnamespace::pg_catalog.regnamespace::pg_catalog.text, true),
+    pg_catalog.set_config('enable_hashjoin', 'off', true), pg_catalog.set_config('enable_mergejoin', 'off', true)
 FROM pg_catalog.pg_class WHERE oid OPERATOR(pg_catalog.=) 'audits'::pg_catalog.regclass
 """
 ANCHORED_PLATFORM = (

@@ -66,7 +66,7 @@ class Trail:
         for seq in range(batch.first, batch.end):
             audit_id, sealed, row = rows.get(seq, (None, bytes(32), (None,)))
             leaves.append(sealed)
-            if row[0] is None:
+            if row[0] != self._tenant_id:  # deleted, or given to another tenant
                 self._missing.append(seq)
                 continue
             where = row_name(audit_id, seq)

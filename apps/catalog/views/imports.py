@@ -12,8 +12,6 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 
-from apps.connectors.billing import FORMATS as BILLING_FORMATS
-from apps.connectors.files import FORMATS
 from apps.core import cells
 from apps.core.columns import Column
 from apps.core.context import current_tenant_id, tenant_transaction
@@ -26,11 +24,9 @@ from apps.jobs.services import enqueue
 from apps.tenancy.pages import FormPage, ListPage, show_on_form
 from apps.tenancy.roles import Permission
 
+from ..import_kinds import IMPORT_KINDS, is_format_of, job_type
 from ..models import ImportRefusal, ImportRun
 from ..sources import stage
-
-JOB_TYPES = {"inventory": "inventory.import", "policies": "policies.import", "costs": "costs.import"}
-FORMATS_OF = {"inventory": tuple(FORMATS), "costs": tuple(BILLING_FORMATS), "policies": ()}
 
 
 class ImportDetail(ListPage):
@@ -67,35 +63,27 @@ class ImportDetail(ListPage):
 
 class UploadForm(forms.Form):
     kind = forms.ChoiceField(
-        choices=[
-            ("inventory", "Inventory: resources of a cloud"),
-            ("costs", "Costs: a billing export"),
-            ("policies", "Policies"),
-        ],
+        choices=[(name, kind.title) for name, kind in IMPORT_KINDS.items()],
         widget=forms.RadioSelect,
         initial="inventory",
         label="What is in the file?",
     )
     file = forms.FileField(
         label="File",
-        help_text=(
-            "Inventory: JSON, NDJSON or CSV. Costs: FOCUS, AWS CUR, Azure cost details or Google Cloud's billing "
-            "export, as CSV or Parquet, also gzip. Policies: Azure Policy JSON, Cloud Custodian YAML, or a ZIP."
-        ),
+        help_text=" ".join(f"{kind.label}: {kind.hint}." for kind in IMPORT_KINDS.values()) + " Also gzip.",
     )
     format = forms.ChoiceField(
         required=False,
         choices=[
             ("", "Tell it from the file"),
-            ("Inventory", [(name, name) for name in FORMATS]),
-            ("Costs", [(name, layout.title) for name, layout in BILLING_FORMATS.items()]),
+            *((kind.label, list(kind.formats.items())) for kind in IMPORT_KINDS.values() if kind.formats),
         ],
         label="Format",
     )
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
-        if data.get("format") and data["format"] not in FORMATS_OF.get(data.get("kind", ""), ()):
+        if data.get("format") and not is_format_of(data.get("kind", ""), data["format"]):
             self.add_error("format", "This is no format of what you say is in the file.")
         return data
 
@@ -113,7 +101,7 @@ class ImportCreate(FormPage):
 
     def get_initial(self) -> dict[str, Any]:
         kind = self.request.GET.get("kind", "")
-        return {"kind": kind if kind in JOB_TYPES else "inventory"}
+        return {"kind": kind if kind in IMPORT_KINDS else "inventory"}
 
     def form_valid(self, form: UploadForm) -> HttpResponse:
         data = form.cleaned_data
@@ -123,7 +111,7 @@ class ImportCreate(FormPage):
             key = stage(name, data["file"])
             params = {"object_key": key, "name": name, "format": format_ or None}
             with tenant_transaction(current_tenant_id()):
-                job = enqueue(JOB_TYPES[data["kind"]], params)
+                job = enqueue(job_type(data["kind"]), params)
         except GovernanceError as error:
             show_on_form(form, error)
             return self.form_invalid(form)

@@ -48,8 +48,8 @@ def format_of(head: bytes) -> str:
 
 def _json_format(text: bytes) -> str | None:
     if text.startswith(b"["):
-        return _matching(_keys(text, depth=2), _ELEMENT_KEYS)
-    keys = _keys(text, depth=1)
+        return _matching(first_keys(text, depth=2), _ELEMENT_KEYS)
+    keys = first_keys(text, depth=1)
     return _matching(keys, _ROW_KEYS) or _matching(keys, _DOCUMENT_KEYS)
 
 
@@ -57,7 +57,9 @@ def _row_format(text: bytes) -> str | None:
     """The format of the first line that looks like a row, for a file whose first row is damaged."""
     for line in text.split(b"\n", _LOOKED_AT)[:_LOOKED_AT]:
         found = (
-            _matching(_keys(line.lstrip(), depth=1), _ROW_KEYS) if line.lstrip().startswith(b"{") else None
+            _matching(first_keys(line.lstrip(), depth=1), _ROW_KEYS)
+            if line.lstrip().startswith(b"{")
+            else None
         )
         if found:
             return found
@@ -74,7 +76,7 @@ def _matching(keys: set[str], table: tuple[tuple[str, frozenset[str]], ...]) -> 
     return next((name for name, words in table if words <= keys), None)
 
 
-def _keys(text: bytes, depth: int) -> set[str]:
+def first_keys(text: bytes, depth: int) -> set[str]:
     """The keys at a depth of the first document in `text`, which may be cut off anywhere."""
     return set(_keys_at(text, depth))
 

@@ -2,5 +2,6 @@
 
 from apps.connectors.sample.costs import costs
 from apps.connectors.sample.estate import estate
+from apps.connectors.sample.focus import focus_lines
 
-__all__ = ["costs", "estate"]
+__all__ = ["costs", "estate", "focus_lines"]

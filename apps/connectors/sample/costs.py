@@ -49,16 +49,19 @@ _DAILY_GROWTH = 1.0006
 
 @dataclass(frozen=True, slots=True)
 class _Mishap:
-    """A stretch of days on which one service costs more than it should."""
+    """A stretch of days on which one service, or its first resource `alone`, costs more than it should."""
 
     service: str
     first: int  # days before the last one
     last: int
     factor: float
     creeping: bool = False
+    alone: bool = False
 
-    def on(self, service: str, days_left: int) -> float:
+    def on(self, service: str, number: int, days_left: int) -> float:
         if service != self.service or not self.last <= days_left <= self.first:
+            return 1.0
+        if self.alone and number:
             return 1.0
         if not self.creeping:
             return self.factor
@@ -66,7 +69,7 @@ class _Mishap:
 
 
 _MISHAPS = (
-    _Mishap("Amazon EC2", first=9, last=9, factor=3.4),  # a load test that was left running
+    _Mishap("Amazon EC2", first=9, last=9, factor=40.0, alone=True),  # a load test that was left running
     _Mishap("Azure Kubernetes Service", first=34, last=0, factor=1.5),  # a node pool that stayed
     _Mishap("Cloud Storage", first=60, last=0, factor=2.2, creeping=True),  # logs that nobody deletes
 )
@@ -83,26 +86,28 @@ def costs(seed: int, days: int, until: date | None = None) -> Iterator[dict[str,
     noise = Random(f"costs {seed}")  # noqa: S311  (a sample, no secret)
     for days_left in range(days - 1, -1, -1):
         day = last - timedelta(days=days_left)
-        for row, service, price in priced:
-            factor = _factor(service, day, days_left) * noise.lognormvariate(0, 0.05)
+        for row, service, price, number in priced:
+            factor = _factor(service, number, day, days_left) * noise.lognormvariate(0, 0.05)
             yield _line(row, service, day, price * factor)
 
 
-def _priced(seed: int, day: date) -> Iterator[tuple[Row, str, float]]:
-    """The resources that cost something, each with its service and its own usual price."""
+def _priced(seed: int, day: date) -> Iterator[tuple[Row, str, float, int]]:
+    """The resources that cost something: each with its service, its own usual price, its number in the service."""
+    numbers: dict[str, int] = {}
     spread = Random(f"prices {seed}")  # noqa: S311
     for row in estate(seed, _RESOURCES, day):
         if row["type"] in _PRICES:
             service, price = _PRICES[row["type"]]
-            yield row, service, price * spread.lognormvariate(0, _MEAN_PRICE_SPREAD)
+            number = numbers[service] = numbers.get(service, -1) + 1
+            yield row, service, price * spread.lognormvariate(0, _MEAN_PRICE_SPREAD), number
 
 
-def _factor(service: str, day: date, days_left: int) -> float:
+def _factor(service: str, number: int, day: date, days_left: int) -> float:
     weekend = day.weekday() >= 5 and service in _WORKING_HOURS_SERVICES
     rhythm = _WEEKEND_FACTOR if weekend else 1.0
     mishaps = 1.0
     for mishap in _MISHAPS:
-        mishaps *= mishap.on(service, days_left)
+        mishaps *= mishap.on(service, number, days_left)
     return float(rhythm * mishaps / _DAILY_GROWTH**days_left)
 
 
@@ -114,6 +119,9 @@ def _line(row: Row, service: str, day: date, amount: float) -> dict[str, Any]:
         "service": service,
         "resource_id": row["id"],
         "resource_name": row["name"],
+        "type": row["type"],
+        "region": row.get("location"),
+        "tags": row.get("tags") or {},
         "amount": Decimal(amount).quantize(_CENT_FRACTION, ROUND_HALF_EVEN),
         "currency": "EUR",
     }

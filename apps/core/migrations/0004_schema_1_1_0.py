@@ -14,10 +14,10 @@ class Migration(migrations.Migration):
         ("actions", "0003_guards"),
         ("audit", "0005_seal_state"),
         ("catalog", "0007_framework_records"),
-        ("findings", "0007_exceptions_of_sets"),
+        ("findings", "0008_exceptions_of_sets"),
         ("tenancy", "0005_cloud_account_held"),
         ("notices", "0001_initial"),
         ("catalog", "0005_documents_by_type"),
-        ("costs", "0003_lines"),
+        ("costs", "0004_account_names"),
     ]
     operations = [SetSchemaVersion("1.1.0")]

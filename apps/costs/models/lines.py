@@ -142,12 +142,14 @@ class CostPeriod(TenantModel):
 class CostSettings(TenantModel):
     """What a tenant's series are made of: one currency, and the tag keys that are rolled up.
 
-    Both are taken from the first import that has any, until somebody sets them.
+    Both are taken from the first import that has any, until somebody sets them. `account_names` maps the ids of
+    sub accounts to the names that the latest bill gave them.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     currency = models.TextField(db_default="")
     tag_keys = ArrayField(models.TextField(), db_default=[])
+    account_names = models.JSONField(db_default={})
     updated_at = models.DateTimeField(db_default=TransactionNow())
 
     class Meta:

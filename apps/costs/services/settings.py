@@ -20,6 +20,10 @@ MAX_VALUES = 500
 _LOOKED_AT = 20_000
 
 _MOST_COMMON_CURRENCY = "SELECT billing_currency FROM incoming GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1"
+_ACCOUNT_NAMES = """
+SELECT DISTINCT sub_account_id, sub_account_name FROM incoming
+WHERE sub_account_id IS NOT NULL AND sub_account_name IS NOT NULL ORDER BY 1, 2 LIMIT 10000
+"""
 _COMMON_KEYS = """
 SELECT key FROM (SELECT tags FROM incoming WHERE tags <> '{}' LIMIT %s) t, jsonb_each_text(t.tags)
 GROUP BY key HAVING count(DISTINCT value) <= %s
@@ -29,14 +33,20 @@ ORDER BY count(*) DESC, key LIMIT %s
 
 def cost_settings() -> CostSettings:
     """The tenant's settings, unsaved and empty where nothing was imported yet."""
-    return CostSettings.objects.first() or CostSettings(currency="", tag_keys=[])
+    return CostSettings.objects.first() or CostSettings(currency="", tag_keys=[], account_names={})
 
 
 def settle_settings(cursor: Any) -> CostSettings:
     """The settings, with what is not set yet taken from the charges in `incoming`."""
     settings = cost_settings()
+    cursor.execute(_ACCOUNT_NAMES)
+    names = {**settings.account_names, **dict(cursor.fetchall())}
     if settings.currency and settings.tag_keys:
+        if names != settings.account_names:
+            settings.account_names = names
+            settings.save(update_fields=["account_names"])
         return settings
+    settings.account_names = names
     if not settings.currency:
         cursor.execute(_MOST_COMMON_CURRENCY)
         settings.currency = cursor.fetchone()[0]

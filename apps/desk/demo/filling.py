@@ -5,9 +5,8 @@ from __future__ import annotations
 import io
 import json
 import uuid
-from collections import defaultdict
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
+from django.db.models import Sum
 from django.utils import timezone
 
 from apps.actions.models import Action, ActionEvent
@@ -22,10 +22,13 @@ from apps.audit.services import record
 from apps.catalog.models import Resource
 from apps.catalog.services import import_inventory, import_policies, install_framework
 from apps.catalog.services.framework_files import library
-from apps.connectors.sample import costs, estate
+from apps.connectors.sample import estate, focus_lines
 from apps.core.context import Actor, current_tenant_id, tenant_scope, tenant_transaction
 from apps.core.errors import NotFound
-from apps.costs.models import CostDay
+from apps.costs.models import CostLine
+from apps.costs.services.budgets import check_budgets, create_budget
+from apps.costs.services.detecting import detect_anomalies
+from apps.costs.services.importing import import_costs
 from apps.findings.models import PolicyException, Recommendation, Violation
 from apps.findings.services.exceptions import approve_exception, reject_exception, request_exception
 from apps.findings.services.scanning import start_policy_scan
@@ -36,7 +39,7 @@ from apps.tenancy.services import create_tenant, create_user, find_tenant
 from .people import TENANTS, USERS, DemoTenant, demo_password, upn
 
 STARTER = Path(settings.BASE_DIR) / "apps" / "catalog" / "starter"
-COST_DAYS = 120
+COST_DAYS = 150
 Say = Callable[[str], None]
 
 
@@ -97,7 +100,7 @@ def _fill_tenant(demo: DemoTenant, say: Say) -> None:
         _inventory(rows, "estate-today.ndjson")
         say(f"{demo.name}: {len(rows)} resources and the starter policies are in.")
     _scan()
-    if not _there(CostDay.objects):
+    if not _there(CostLine.objects):
         _costs(demo)
     if not _there(Recommendation.objects):
         _recommendations()
@@ -142,13 +145,22 @@ def _scan() -> None:
 
 
 def _costs(demo: DemoTenant) -> None:
-    totals: dict[tuple[str, date], Decimal] = defaultdict(Decimal)
-    for line in costs(demo.seed, COST_DAYS):
-        totals[line["service"], date.fromisoformat(str(line["day"]))] += Decimal(str(line["amount"]))
+    """The estate's bill, by the import that bills come by; what was planted in it stands in the inbox."""
+    raw = "".join(focus_lines(demo.seed, COST_DAYS)).encode()
+    import_costs(source=io.BytesIO(raw), name="focus-export.csv", format="focus")
     with tenant_transaction(current_tenant_id()):
-        CostDay.objects.bulk_create(
-            [CostDay(service=s, day=d, amount=amount) for (s, d), amount in totals.items()], batch_size=1000
+        detect_anomalies()
+        month = CostLine.objects.filter(day__gte=timezone.now().date() - timedelta(days=30))
+        usual = month.aggregate(total=Sum("billed_cost"))["total"] or Decimal(1000)
+        create_budget(name="All clouds", amount=usual.quantize(Decimal(1)) + 1)
+        create_budget(
+            name="Amazon EC2",
+            amount=Decimal(1500),
+            scope="service",
+            scope_value="Amazon EC2",
+            thresholds=[50, 80, 100],
         )
+        check_budgets()
 
 
 def _recommendations() -> None:

@@ -13,7 +13,7 @@ from apps.audit.models import Audit
 from apps.core import cells
 from apps.core.columns import Column
 from apps.core.emptiness import Emptiness
-from apps.core.pages import Sort
+from apps.core.pages import Sort, Step
 from apps.core.pagination import Keyset
 from apps.tenancy.names import names_of_actors
 from apps.tenancy.pages import ListPage
@@ -35,6 +35,7 @@ def _payload(row: Audit) -> str:
 class AuditList(ListPage):
     name = "audit.audits"
     title = "Audit trail"
+    step = Step("audit:seal", "Seal and verify", "view")
     lead = "Who did what, and when: append-only, each row hashed as it is written."
     filterset_class = AuditFilter
     primary = ("action", "created_after", "created_before")

@@ -17,7 +17,7 @@ from apps.rules import evaluate as engine
 from apps.rules.compile import CompiledRule
 from apps.rules.explain import Explanation, explain
 
-from ..models import Violation
+from ..models import EXTERNAL, Violation
 from .preview import compile_for_preview, definition_of
 
 MAX_RELATED = 2_000
@@ -83,6 +83,9 @@ def explain_violation(*, violation: Violation) -> Explained:
 
 def explain_pair(*, policy: Policy, resource: Resource) -> Explained:
     """What the policy says of the resource now, whether or not a scan would run it."""
+    if policy.language == EXTERNAL:
+        who = f"{policy.type} judges this, and its rule is not known here: the reason is what its file said."
+        return _explained(policy, resource, "not_run", notes=[who])
     try:
         rule = compile_for_preview(policy.language, definition_of(policy), policy.parameters)
     except InvalidInput as error:

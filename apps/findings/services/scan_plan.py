@@ -176,5 +176,7 @@ def types_of(target: Target) -> frozenset[str]:
 
 def count_of(target: Target) -> int:
     """How many resources a scan of everything, of one policy or of one resource may look at."""
-    there = Resource.objects.exclude(status="deleted") | Resource.objects.filter(status=None)
+    there = Resource.objects.exclude(status__in=("deleted", "reported")) | Resource.objects.filter(
+        status=None
+    )
     return there.filter(pk=target.resource_id).count() if target.resource_id else there.count()

@@ -39,6 +39,7 @@ _OF_CHANGED = """
     ) changed ON changed.id = v.resource_id"""
 _OF_RESOURCE = "\n    AND v.resource_id = %(resource)s"
 
+
 _DIFF = """
 WITH hits AS MATERIALIZED ({hits}),
 {judged},
@@ -46,7 +47,7 @@ found AS MATERIALIZED (
     SELECT h.resource_id, h.policy_id, h.outcome, h.reason, j.severity, j.current_version
     FROM hits h
     JOIN judged j ON j.id = h.policy_id
-    JOIN resources r ON r.id = h.resource_id AND r.status IS DISTINCT FROM 'deleted'
+    JOIN resources r ON r.id = h.resource_id AND coalesce(r.status, '') NOT IN ('deleted', 'reported')
 ),
 {in_force},
 {existing},
@@ -126,8 +127,9 @@ orphans AS (
     JOIN known k ON k.id = v.policy_id
     JOIN resources r ON r.id = v.resource_id
     LEFT JOIN typed t ON t.policy_id = v.policy_id AND t.type = r.type
-    WHERE v.tenant_id = %(tenant)s AND v.status <> 'fixed' AND v.source = 'policy'{narrowed}
-      AND (r.status = 'deleted' OR k.status <> 'active' OR (k.any_type IS FALSE AND t.policy_id IS NULL))
+    WHERE v.tenant_id = %(tenant)s AND v.status <> 'fixed'{narrowed}
+      AND (r.status = 'deleted' OR (v.source = 'policy' AND (
+          r.status = 'reported' OR k.status <> 'active' OR (k.any_type IS FALSE AND t.policy_id IS NULL))))
 )
 UPDATE violations v SET status = 'fixed', fixed_at = now(), suppressed_until = NULL, exception_id = NULL
 FROM orphans o WHERE v.id = o.id AND v.status <> 'fixed'
@@ -145,7 +147,7 @@ _PREVIEW = """
 WITH found AS (
     SELECT h.resource_id, h.outcome FROM ({hits}) h WHERE NOT EXISTS (
         SELECT 1 FROM resources r
-        WHERE r.tenant_id = %(tenant)s AND r.id = h.resource_id AND r.status = 'deleted')
+        WHERE r.tenant_id = %(tenant)s AND r.id = h.resource_id AND r.status IN ('deleted', 'reported'))
 ),
 standing AS (
     SELECT resource_id, reason, first_seen FROM violations
@@ -220,13 +222,14 @@ def diff_statement(
         judged=_JUDGED,
         in_force=IN_FORCE,
         existing=_EXISTING.format(narrowed=narrowed),
-        covering_new=_covering("e.id IS NULL", seen="now()"),
-        covering_known=_covering(_LAPSED, seen="e.first_seen"),
+        covering_new=covering("e.id IS NULL", seen="now()"),
+        covering_known=covering(_LAPSED, seen="e.first_seen"),
         lapsed=_LAPSED,
     )
 
 
-def _covering(gate: str, *, seen: str) -> str:
+def covering(gate: str, *, seen: str) -> str:
+    """The exception in force that covers finding `f` longest, asked where `gate` holds; needs IN_FORCE."""
     condition = covers(policy="f.policy_id", resource="f.resource_id", severity="f.severity", seen=seen)
     return _COVERING.format(gate=gate, covers=condition)
 

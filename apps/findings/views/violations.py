@@ -18,7 +18,7 @@ from apps.tenancy.pages import DetailPage, ListPage
 from ..emptiness import why_no_violations
 from ..filters import ViolationFilter
 from ..forms import ExceptionForm
-from ..models import PolicyException, Violation, ViolationEvent
+from ..models import OWN_SOURCE, PolicyException, Violation, ViolationEvent
 from ..queries import latest_open_violations, violations
 from ..scope import OF_STATE
 from ..services.exception_rules import exception_rules
@@ -57,6 +57,7 @@ VIOLATION_COLUMNS = (
     Column("native_id", "Cloud id", shown=False, value=lambda v: v.resource and v.resource.display_id),
     Column("resource_type", "Type", shown=False, value=lambda v: v.resource and v.resource.type),
     Column("account", "Account", shown=False, value=lambda v: v.resource and v.resource.account),
+    Column("source", "Found by", shown=False),
     Column("suppressed_until", "Excepted until", shown=False),
     Column("fixed_at", "Fixed at", shown=False),
 )  # fmt: skip
@@ -74,6 +75,7 @@ class ViolationList(ListPage):
     primary = ("shown_status", "severity", "provider")
     unlisted = ("status", "policy", "resource")
     labels = {
+        "source": "Found by",
         "shown_status": "Status",
         "provider": "Cloud",
         "type": "Resource type",
@@ -158,7 +160,7 @@ class ViolationDetail(DetailPage):
                 PolicyException.objects.select_related(*people).filter(pk=violation.exception_id).first()
             )
         rules, explained = exception_rules(), None
-        if violation.policy is not None and violation.resource is not None:
+        if violation.source == OWN_SOURCE and violation.policy is not None and violation.resource is not None:
             explained = explain_violation(violation=violation)
         return super().get_context_data(
             title="Violation",
