@@ -13,7 +13,7 @@ from django.db.models.functions import TruncMonth, TruncWeek
 
 from apps.core.errors import InvalidInput
 
-from .models import CostRollup, CostSettings, CostTagRollup
+from .models import CostPeriod, CostRollup, CostSettings, CostTagRollup
 from .services.settings import cost_settings
 
 GROUPS = ("service", "account", "region", "provider", "category")
@@ -214,7 +214,13 @@ def _line(
     buckets: Sequence[dt.date],
     before: Mapping[str, Decimal] | None,
 ) -> Line:
-    row = [sum((amounts.get(n, {}).get(b, Decimal(0)) for n in names), Decimal(0)) for b in buckets]
+    nothing = Decimal(0)
+    days = [amounts[name] for name in names if name in amounts]
+    row = (
+        [days[0].get(b, nothing) for b in buckets]
+        if len(days) == 1
+        else [sum((of_one[b] for of_one in days if b in of_one), nothing) for b in buckets]
+    )
     earlier = None if before is None else sum((before.get(n, Decimal(0)) for n in names), Decimal(0))
     return Line(label or NOTHING, row, sum(row, Decimal(0)), earlier)
 
@@ -271,7 +277,13 @@ def _sums(question: Question | None) -> dict[str, Decimal] | None:
 
 
 def _other_currencies(question: Question) -> dict[str, Decimal]:
-    """What was billed on the same days in other currencies, which the series leave out."""
+    """What was billed on the same days in other currencies, which the series leave out.
+
+    The few billing periods tell whether there is any other: only then are the days read once more.
+    """
+    totals = CostPeriod.objects.values_list("totals", flat=True)
+    if not {currency for period in totals for currency in period} - {question.currency}:
+        return {}
     rows = CostRollup.objects.filter(day__gte=question.start, day__lte=question.end)
     rows = rows.exclude(currency=question.currency)
     return dict(rows.values_list("currency").annotate(total=Sum(question.metric)).order_by("currency"))

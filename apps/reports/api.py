@@ -10,8 +10,10 @@ from rest_framework import mixins, serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.catalog.models import Framework
 from apps.core.api import InputSerializer, ReadSerializer, RoomViewSet
 from apps.core.context import current_tenant_id, tenant_transaction
+from apps.core.errors import InvalidInput
 from apps.core.pagination import Keyset
 from apps.core.permissions import Permission
 from apps.tenancy.idempotency import Answer, once
@@ -23,6 +25,7 @@ from .services import report_download_url, request_report
 
 
 class ReportSerializer(ReadSerializer):
+    framework = serializers.CharField(source="framework.key", allow_null=True, default=None)
     requested_by = serializers.CharField(source="requested_by_id", allow_null=True, help_text="Id of a user")
 
     class Meta:
@@ -31,6 +34,7 @@ class ReportSerializer(ReadSerializer):
             "id",
             "period_from",
             "period_to",
+            "framework",
             "status",
             "job_id",
             "requested_by",
@@ -46,6 +50,9 @@ class ReportSerializer(ReadSerializer):
 class RequestReportSerializer(InputSerializer):
     period_from = serializers.DateField()
     period_to = serializers.DateField()
+    framework = serializers.CharField(
+        required=False, max_length=80, help_text="Key of a framework; without it, all of them"
+    )
 
 
 class DownloadSerializer(serializers.Serializer):
@@ -57,7 +64,7 @@ class DownloadSerializer(serializers.Serializer):
 class ReportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, RoomViewSet):
     """Evidence reports for a period."""
 
-    queryset = Report.objects.all()
+    queryset = Report.objects.select_related("framework")
     serializer_class = ReportSerializer
     filterset_class = ReportFilter
     orderings = {"-created_at": Keyset("-created_at", "-id"), "created_at": Keyset("created_at", "id")}
@@ -73,7 +80,14 @@ class ReportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, RoomViewSe
 
     @staticmethod
     def _request(asked: dict[str, Any]) -> Answer:
-        report = request_report(**asked)
+        framework = None
+        if key := asked.get("framework"):
+            framework = Framework.objects.filter(key=key).first()
+            if framework is None:
+                raise InvalidInput(f"There is no framework {key!r}.", field="framework")
+        report = request_report(
+            period_from=asked["period_from"], period_to=asked["period_to"], framework=framework
+        )
         report.refresh_from_db()
         location = reverse("api:report-detail", kwargs={"pk": report.pk})
         return Answer(status.HTTP_202_ACCEPTED, dict(ReportSerializer(report).data), location)

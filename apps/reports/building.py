@@ -4,11 +4,12 @@ held for longer than one batch of rows, and none while the object store is writt
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from django.urls import reverse
 
@@ -25,8 +26,13 @@ from apps.tenancy.models import Tenant
 
 from .bundle import write_guide, write_manifest, zip_folder
 from .content import Content, Progress
+from .controls import assess
+from .documents import document_data, write_documents, write_oscal
 from .models import Report
+from .oscal import Frame
 from .period import Period
+from .receipt import write_receipt
+from .sample import SIZE
 from .sections.section import utc
 from .settling import settle
 from .states import REPORT_MACHINE
@@ -46,7 +52,11 @@ def build_report(handle: JobHandle) -> Mapping[str, Any]:
     settle(period.cut, handle)
     with tempfile.TemporaryDirectory(prefix="governance-report-") as folder:
         bundle = Path(folder) / bundle_name(report)
-        written = write_bundle(bundle, period, head, handle.checkpoint)
+
+        def receive(folder: Path, manifest: BundleFile) -> list[BundleFile]:
+            return write_receipt(folder, report, manifest, lambda note: handle.checkpoint(note=note))
+
+        written = write_bundle(bundle, period, head, handle.checkpoint, receive)
         handle.checkpoint()
         artifact = put_artifact(report_key(report.pk, bundle.name), bundle, MEDIA_TYPE)
     return {"report": str(report.pk), "artifact": artifact.as_manifest(), **asdict(written)}
@@ -61,22 +71,45 @@ class Written:
     manifest_sha256: str
 
 
-def write_bundle(target: Path, period: Period, head: Mapping[str, Any], progress: Progress) -> Written:
-    """Write the bundle to `target`; its files lie in a folder beside it."""
+def write_bundle(
+    target: Path,
+    period: Period,
+    head: Mapping[str, Any],
+    progress: Progress,
+    receive: Callable[[Path, BundleFile], list[BundleFile]] = lambda folder, manifest: [],
+) -> Written:
+    """Write the bundle to `target`; its files lie in a folder beside it. `receive` gives the receipt's files for
+    the manifest, which they are no part of."""
     folder = target.parent / "content"
     folder.mkdir()
-    content = Content(folder, period, progress)
-    content.write()
     tenant = head["tenant"]
+    framework_id = UUID(head["framework"]["id"]) if head["framework"] else None
+    assessment = assess(period, framework_id)
+    if framework_id is not None:
+        period = replace(period, policies=tuple(sorted(assessment.verdicts)))
+    content = Content(folder, period, assessment, head["sample_seed"], progress)
+    content.write()
     guide = {
         "tenant": f"{tenant['name']} ({tenant['id']})",
         "from": period.first.isoformat(),
         "to": period.last.isoformat(),
         "cut": utc(period.cut),
+        "sample_size": str(SIZE),
     }
     files = [*content.files, *write_guide(folder, guide)]
+    frame = Frame(
+        tenant_id=tenant["id"],
+        tenant_name=tenant["name"],
+        title=f"{tenant['name']}, {period.first} to {period.last}",
+        start=utc(period.start),
+        cut=utc(period.cut),
+        files=tuple(files),
+    )
+    files += write_oscal(folder, frame, assessment, content.exceptions)
+    files += write_documents(folder, document_data(head, period, content, assessment))
     manifest = write_manifest(folder, head, files)
-    zip_folder(folder, [*files, manifest], target)
+    receipt = receive(folder, manifest)
+    zip_folder(folder, [*files, manifest, *receipt], target)
     return Written(content.counts, files, manifest.sha256)
 
 
@@ -142,9 +175,13 @@ def _begin(handle: JobHandle) -> tuple[Report, dict[str, Any]]:
             transition(REPORT_MACHINE, report, "running")
         tenant = Tenant.objects.get(pk=handle.tenant_id)
         period = period_of(report)
+        framework = report.framework
         return report, {
             "tenant": {"id": str(tenant.pk), "slug": tenant.slug, "name": tenant.name},
             "period": {"from": report.period_from.isoformat(), "to": report.period_to.isoformat()},
             "cut": utc(period.cut),
+            "framework": framework
+            and {"id": str(framework.pk), "key": framework.key, "title": framework.title},
+            "sample_seed": f"{tenant.pk}:{utc(period.cut)}",
             "generated_for": handle.requested_by,
         }

@@ -29,7 +29,7 @@ def write_text(folder: Path, path: str, text: str, media_type: str) -> BundleFil
 
 
 def write_guide(folder: Path, values: Mapping[str, str]) -> list[BundleFile]:
-    """README.txt, with `values` filled in, and verify.py."""
+    """README.txt, with `values` filled in, verify.py, and the checks of proofs that it imports."""
     source = resources.files("apps.reports") / "bundle_files"
     readme = (source / "README.txt").read_text("utf-8")
     for name, value in values.items():
@@ -38,6 +38,7 @@ def write_guide(folder: Path, values: Mapping[str, str]) -> list[BundleFile]:
     return [
         write_text(folder, "README.txt", readme, TEXT),
         write_text(folder, "verify.py", verifier, PYTHON),
+        write_text(folder, "tlog.py", (resources.files("apps.audit") / "tlog.py").read_text("utf-8"), PYTHON),
     ]
 
 

@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from .bundle import write_text
+from .controls import COLUMNS, Assessment
+from .ocsf import compliance_finding
 from .period import Period
+from .sample import Sample
 from .sections.actions import ACTIONS
 from .sections.audit_rows import AUDIT
 from .sections.exceptions import EXCEPTIONS
@@ -29,14 +32,21 @@ GROUP BY kind, mode, status ORDER BY kind, mode, status
 
 
 class Content:
-    """Writes the tables of one report below `folder`; afterwards `files` and `counts` say what they hold."""
+    """Writes the tables of one report below `folder`; afterwards `files` and `counts` say what they hold, and
+    `exceptions` and `summary` what the documents tell of them."""
 
-    def __init__(self, folder: Path, period: Period, progress: Progress) -> None:
+    def __init__(
+        self, folder: Path, period: Period, assessment: Assessment, seed: str, progress: Progress
+    ) -> None:
         self._folder, self._period, self._progress = folder, period, progress
+        self._assessment = assessment
+        self._sample = Sample(seed)
+        self.exceptions: list[Row] = []
         self.files: list[BundleFile] = []
         self.counts: dict[str, int] = {}
         self._by_policy: Counter[tuple[str, str]] = Counter()
-        self._summary: dict[str, Any] = {}
+        self._serving = _serving(assessment)
+        self.summary: dict[str, Any] = {}
 
     def write(self) -> None:
         parts = (
@@ -51,7 +61,9 @@ class Content:
             self._progress(done, total, section.name)
             self._telling = (done, total, section.name)
             self.counts[section.name] = write(section)
-        self._progress(len(parts), total, "packing and storing the bundle")
+        self._progress(len(parts), total, "controls and the bundle itself")
+        self._write_controls()
+        self._write_sample()
         self._write_summary()
 
     def _rows_so_far(self, rows: int) -> None:
@@ -65,17 +77,21 @@ class Content:
         with (
             CsvWriter(self._folder, "violations.csv", section.columns) as table,
             FileWriter(self._folder, "violations.jsonl", JSON_LINES) as lines,
+            FileWriter(self._folder, "ocsf/compliance_finding.jsonl", JSON_LINES) as events,
         ):
             for row in section.rows(self._period, self._rows_so_far):
                 table.row(row)
                 lines.write(json_text({column: row[column] for column in section.columns}) + "\n")
+                standards, controls = self._serving.get(row["policy_id"], ([], []))
+                events.write(json_text(compliance_finding(row, standards, controls)) + "\n")
+                self._sample.offer(row)
                 by_status[row["status"], row["severity"]] += 1
                 self._by_policy[row["policy_id"] or "", row["status"]] += 1
                 for change in ("times_opened", "times_reopened", "times_fixed"):
                     changes[change] += row[change]
                 rows += 1
-        self.files += [table.file, lines.file]
-        self._summary["violations"] = {
+        self.files += [table.file, lines.file, events.file]
+        self.summary["violations"] = {
             "as_of_cut": {
                 status: {s: n for (of, s), n in sorted(by_status.items()) if of == status}
                 for status in STATUSES
@@ -85,7 +101,7 @@ class Content:
         return rows
 
     def _exceptions(self, section: Section) -> int:
-        return self._table(section, "exceptions.csv", count="status")
+        return self._table(section, "exceptions.csv", count="status", complete=self.exceptions.append)
 
     def _actions(self, section: Section) -> int:
         return self._table(section, "actions.csv", count="status")
@@ -108,7 +124,7 @@ class Content:
                 table.row(row)
                 counted[row[count]] += 1
         self.files.append(table.file)
-        self._summary[section.name] = dict(sorted(counted.items()))
+        self.summary[section.name] = dict(sorted(counted.items()))
         return counted.total()
 
     def _audit(self, section: Section) -> int:
@@ -122,8 +138,28 @@ class Content:
                 leaves.write(leaf_line(row) + "\n")
                 rows += 1
         self.files += [table.file, leaves.file]
-        self._summary["audit"] = {"rows": rows}
+        self.summary["audit"] = {"rows": rows}
         return rows
+
+    def _write_controls(self) -> None:
+        rows = self._assessment.rows()
+        with CsvWriter(self._folder, "controls.csv", COLUMNS) as table:
+            for row in rows:
+                table.row(row)
+        self.files.append(table.file)
+        self.counts["controls"] = len(rows)
+        self.summary["controls"] = {
+            one.framework.key: dict(sorted(one.counts().items())) for one in self._assessment.judged
+        }
+
+    def _write_sample(self) -> None:
+        """A sample that anybody can draw again from violations.jsonl: see README.txt."""
+        drawn = self._sample.drawn()
+        with CsvWriter(self._folder, "sample.csv", VIOLATIONS.columns) as table:
+            for row in drawn:
+                table.row(row)
+        self.files.append(table.file)
+        self.counts["sample"] = len(drawn)
 
     def _write_summary(self) -> None:
         scans = fetch(SCANS, {"start": self._period.start, "cut": self._period.cut})
@@ -131,7 +167,7 @@ class Content:
             "period": {"from": self._period.first.isoformat(), "to": self._period.last.isoformat()},
             "cut": utc(self._period.cut),
             "scans": scans,
-            **self._summary,
+            **self.summary,
         }
         text = json_text(summary, indent=2) + "\n"
         self.files.append(write_text(self._folder, "summary.json", text, JSON))
@@ -142,3 +178,16 @@ def leaf_line(row: Mapping[str, Any]) -> str:
     shown = {name: row[name] for name in ("id", "created_at", "actor", "action", "target_type", "target_id")}
     proof = {"canonical": row["canonical"], "leaf": row["leaf"]}
     return f'{json_text(shown)[:-1]},"payload":{row["payload"]},{json_text(proof)[1:]}'
+
+
+def _serving(assessment: Assessment) -> dict[str, tuple[list[str], list[str]]]:
+    """Policy → (titles of the frameworks, labels of the controls) that it serves."""
+    found: dict[str, tuple[list[str], list[str]]] = {}
+    for one in assessment.judged:
+        for control, posture in one.controls:
+            for verdict in posture.verdicts:
+                standards, controls = found.setdefault(verdict.policy_id, ([], []))
+                if one.framework.title not in standards:
+                    standards.append(one.framework.title)
+                controls.append(f"{one.framework.key} {control.label}")
+    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import F
 
+from apps.catalog.models import Framework
 from apps.core.db.checks import one_of
 from apps.core.db.constraints import tenant_reference
 from apps.core.db.fields import DatabaseForeignKey, TransactionNow
@@ -14,7 +15,7 @@ from apps.tenancy.models import User
 
 
 class Report(TenantModel):
-    """An evidence report for a period, built by a job into the object store."""
+    """An evidence report for a period, on one framework or on all, built by a job into the object store."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     period_from = models.DateField()
@@ -29,6 +30,7 @@ class Report(TenantModel):
     sha256 = models.TextField(db_default="")
     size = models.BigIntegerField(null=True)
     manifest = models.JSONField(db_default={})
+    framework = DatabaseForeignKey(Framework, "NO ACTION", null=True, related_name="+")
     error = models.TextField(db_default="")
     created_at = models.DateTimeField(db_default=TransactionNow())
     finished_at = models.DateTimeField(null=True)
@@ -40,6 +42,7 @@ class Report(TenantModel):
                 "status", ("queued", "running", "succeeded", "failed", "cancelled"), "reports_status_check"
             ),
             models.UniqueConstraint(fields=["tenant", "id"], name="reports_tenant_id_id_key"),
+            tenant_reference("reports_framework_fk", "framework_id", "catalog.Framework", "NO ACTION"),
             tenant_reference("reports_requested_by_fk", "requested_by", "tenancy.User", "NO ACTION"),
         ]
         indexes = [models.Index("tenant", F("created_at").desc(), F("id").desc(), name="reports_recent")]

@@ -21,6 +21,8 @@ class Period:
     first: date
     last: date
     as_of: datetime
+    policies: tuple[str, ...] | None = None
+    """Of a report on one framework: the policies that serve it at the cut. Violations of others are not told."""
 
     @property
     def start(self) -> datetime:

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from django.db import connection, transaction
 
 from apps.audit.services import record
+from apps.catalog.models import Framework
 from apps.core.context import current, current_tenant_id, tenant_transaction
 from apps.core.errors import StaleState
 from apps.core.ids import new_id
@@ -20,9 +21,12 @@ from .models import Report
 from .period import checked_period
 
 
-def request_report(*, period_from: date, period_to: date, send: bool = True) -> Report:
+def request_report(
+    *, period_from: date, period_to: date, framework: Framework | None = None, send: bool = True
+) -> Report:
     """Ask for the report of a period, whole days in UTC, both included; a job builds it.
 
+    On one framework it tells the violations of the policies that serve it; without one, all.
     It tells what happened up to now at most. Raises InvalidInput naming `period_from` or `period_to`.
     `send=False` leaves it to the caller to run the job.
     """
@@ -41,10 +45,12 @@ def request_report(*, period_from: date, period_to: date, send: bool = True) -> 
             job_id=job.pk,
             requested_by_id=current().actor.user_id,
             manifest={"as_of": now.isoformat()},
+            framework=framework,
         )
         report.save(force_insert=True)
         period = {"from": period_from.isoformat(), "to": period_to.isoformat()}
-        record("reports.report.requested", report, {"period": period, "job": str(job.pk)})
+        told = {"period": period, "framework": framework and framework.key, "job": str(job.pk)}
+        record("reports.report.requested", report, told)
         report.refresh_from_db()
     return report
 

@@ -16,12 +16,14 @@ from typing import Any, Self
 
 from .sections.section import utc
 
-CSV, JSON_LINES, JSON, TEXT, PYTHON = (
+CSV, JSON_LINES, JSON, TEXT, PYTHON, HTML, PDF = (
     "text/csv",
     "application/jsonl",
     "application/json",
     "text/plain",
     "text/x-python",
+    "text/html",
+    "application/pdf",
 )
 # A spreadsheet takes a cell that begins so for a formula. The apostrophe is in the list so that it can be
 # taken off again without doubt: verify.py does.

@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views import View
 
+from apps.catalog.models import Framework
 from apps.core import cells
 from apps.core.columns import Column
 from apps.core.context import current_tenant_id, tenant_transaction
@@ -41,7 +42,7 @@ class ReportList(ListPage):
     name = "reports.reports"
     title = "Evidence reports"
     step = Step("reports:report-create", "Build a report", "export")
-    lead = "Bundles for an auditor: violations, exceptions and the audit trail of a period, with checksums."
+    lead = "Bundles for an auditor: controls, violations, exceptions and the audit trail of a period, checked offline."
     filterset_class = ReportFilter
     primary = ("status", "period_from", "period_to")
     labels = {"period_from": "Begins on or after", "period_to": "Ends on or before"}
@@ -52,6 +53,7 @@ class ReportList(ListPage):
     columns = (
         Column("period", "Period", value=_period, css="main",
                cell=lambda r: cells.link(_period(r), "reports:report-detail", r.pk)),
+        Column("framework", "Framework", value=lambda r: r.framework and r.framework.title),
         Column("status", "State", cell=lambda r: cells.status(r.status)),
         Column("requested_by", "Asked by", value=lambda r: r.requested_by and str(r.requested_by)),
         Column("size", "Bytes", cell=lambda r: cells.number(r.size), css="num"),
@@ -63,7 +65,7 @@ class ReportList(ListPage):
     )  # fmt: skip
 
     def rows(self) -> QuerySet[Any]:
-        return Report.objects.select_related("requested_by")
+        return Report.objects.select_related("requested_by", "framework")
 
     def empty(self) -> Emptiness:
         return Emptiness(
@@ -78,6 +80,18 @@ class ReportList(ListPage):
 class ReportForm(forms.Form):
     period_from = forms.DateField(label="From", widget=forms.DateInput(attrs={"type": "date"}))
     period_to = forms.DateField(label="To, inclusive", widget=forms.DateInput(attrs={"type": "date"}))
+    framework = forms.ModelChoiceField(
+        Framework.objects.none(),
+        required=False,
+        empty_label="All of them",
+        label="Framework",
+        help_text="On one framework, the violations of the policies that serve it are told.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        chosen: Any = self.fields["framework"]
+        chosen.queryset = Framework.objects.filter(retired_at=None).order_by("title")
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
@@ -95,7 +109,8 @@ class ReportCreate(FormPage):
 
     def get_initial(self) -> dict[str, Any]:
         today = timezone.now().date()
-        return {"period_from": today - dt.timedelta(days=30), "period_to": today}
+        asked = self.request.GET.get("framework", "")
+        return {"period_from": today - dt.timedelta(days=30), "period_to": today, "framework": asked}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(title="Build an evidence report", **kwargs)
@@ -107,7 +122,7 @@ class ReportCreate(FormPage):
 
 class ReportDetail(DetailPage):
     template_name = "reports/report_detail.html"
-    queryset = Report.objects.select_related("requested_by")
+    queryset = Report.objects.select_related("requested_by", "framework")
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         report: Any = self.object

@@ -1101,6 +1101,29 @@ END;
 REVOKE EXECUTE ON FUNCTION cloud_account_is_held(text, text) FROM PUBLIC;
 
 
+-- reports.0001_initial
+--
+-- Create model Report
+--
+CREATE TABLE "reports" ("id" uuid NOT NULL PRIMARY KEY, "tenant_id" uuid NOT NULL, "period_from" date NOT NULL, "period_to" date NOT NULL, "status" text DEFAULT 'queued' NOT NULL, "job_id" uuid NULL, "object_key" text DEFAULT '' NOT NULL, "version_id" text DEFAULT '' NOT NULL, "sha256" text DEFAULT '' NOT NULL, "size" bigint NULL, "manifest" jsonb DEFAULT '{}'::jsonb NOT NULL, "error" text DEFAULT '' NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "finished_at" timestamp with time zone NULL, "requested_by" uuid NULL);
+ALTER TABLE "reports" ADD CONSTRAINT "reports_tenant_id_883fb1f2_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "reports" ADD CONSTRAINT "reports_requested_by_a81ed14a_fk_users_id" FOREIGN KEY ("requested_by") REFERENCES "users" ("id") ON DELETE NO ACTION;
+ALTER TABLE "reports" ADD CONSTRAINT "reports_status_check" CHECK ("status" IN ('queued', 'running', 'succeeded', 'failed', 'cancelled'));
+ALTER TABLE "reports" ADD CONSTRAINT "reports_tenant_id_id_key" UNIQUE ("tenant_id", "id");
+ALTER TABLE "reports" ADD CONSTRAINT "reports_requested_by_fk" FOREIGN KEY ("tenant_id", "requested_by") REFERENCES "users" ("tenant_id", "id") ON DELETE NO ACTION;
+CREATE INDEX "reports_recent" ON "reports" ("tenant_id", "created_at" DESC, "id" DESC);
+
+-- reports.0002_framework
+--
+-- Add field framework to report
+--
+ALTER TABLE "reports" ADD COLUMN "framework_id" uuid NULL;
+--
+-- Create constraint reports_framework_fk on model report
+--
+ALTER TABLE "reports" ADD CONSTRAINT "reports_framework_fk" FOREIGN KEY ("tenant_id", "framework_id") REFERENCES "frameworks" ("tenant_id", "id") ON DELETE NO ACTION;
+ALTER TABLE "reports" ADD CONSTRAINT "reports_framework_id_67f1b76f_fk_frameworks_id" FOREIGN KEY ("framework_id") REFERENCES "frameworks" ("id") ON DELETE NO ACTION;
+
 -- notices.0001_initial
 --
 -- Create model Notice
@@ -1923,18 +1946,6 @@ ALTER TABLE "cost_unit_metrics" ADD CONSTRAINT "cost_unit_metrics_tenant_id_7cc9
 -- Add field account_names to costsettings
 --
 ALTER TABLE "cost_settings" ADD COLUMN "account_names" jsonb DEFAULT '{}'::jsonb NOT NULL;
-
--- reports.0001_initial
---
--- Create model Report
---
-CREATE TABLE "reports" ("id" uuid NOT NULL PRIMARY KEY, "tenant_id" uuid NOT NULL, "period_from" date NOT NULL, "period_to" date NOT NULL, "status" text DEFAULT 'queued' NOT NULL, "job_id" uuid NULL, "object_key" text DEFAULT '' NOT NULL, "version_id" text DEFAULT '' NOT NULL, "sha256" text DEFAULT '' NOT NULL, "size" bigint NULL, "manifest" jsonb DEFAULT '{}'::jsonb NOT NULL, "error" text DEFAULT '' NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "finished_at" timestamp with time zone NULL, "requested_by" uuid NULL);
-ALTER TABLE "reports" ADD CONSTRAINT "reports_tenant_id_883fb1f2_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
-ALTER TABLE "reports" ADD CONSTRAINT "reports_requested_by_a81ed14a_fk_users_id" FOREIGN KEY ("requested_by") REFERENCES "users" ("id") ON DELETE NO ACTION;
-ALTER TABLE "reports" ADD CONSTRAINT "reports_status_check" CHECK ("status" IN ('queued', 'running', 'succeeded', 'failed', 'cancelled'));
-ALTER TABLE "reports" ADD CONSTRAINT "reports_tenant_id_id_key" UNIQUE ("tenant_id", "id");
-ALTER TABLE "reports" ADD CONSTRAINT "reports_requested_by_fk" FOREIGN KEY ("tenant_id", "requested_by") REFERENCES "users" ("tenant_id", "id") ON DELETE NO ACTION;
-CREATE INDEX "reports_recent" ON "reports" ("tenant_id", "created_at" DESC, "id" DESC);
 
 -- jobs.0001_initial
 --

@@ -240,6 +240,7 @@ def test_request_build_and_download_are_recorded(estate: Estate) -> None:
     assert list(rows) == [
         "reports.report.requested",
         "reports.report.running",
+        "reports.report.manifest_written",
         "reports.report.succeeded",
         "reports.report.downloaded",
     ]

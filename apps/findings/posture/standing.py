@@ -35,6 +35,10 @@ class FrameworkPosture:
         return self.by_state["satisfied"] / self.assessed if self.assessed else None
 
 
+def frameworks_in_force(before: datetime) -> QuerySet[Framework]:
+    return Framework.objects.filter(Q(retired_at=None) | Q(retired_at__gte=before), created_at__lt=before)
+
+
 def controls_in_force(before: datetime) -> QuerySet[Control]:
     """Controls, without groups, that their framework had just before an instant."""
     there = Q(created_at__lt=before) & (Q(retired_at=None) | Q(retired_at__gte=before))
@@ -83,10 +87,7 @@ def policy_verdicts(control: Control, before: datetime, *, is_now: bool) -> Mapp
 
 def framework_postures(before: datetime, *, is_now: bool) -> list[FrameworkPosture]:
     """Every framework in force just before an instant, by title."""
-    frameworks = Framework.objects.filter(created_at__lt=before).filter(
-        Q(retired_at=None) | Q(retired_at__gte=before)
-    )
-    found = {f.pk: FrameworkPosture(f) for f in frameworks.order_by("title", "id")}
+    found = {f.pk: FrameworkPosture(f) for f in frameworks_in_force(before).order_by("title", "id")}
     controls = list(controls_in_force(before).filter(framework__in=list(found)))
     postures = control_postures(controls, before, is_now=is_now)
     for control in controls:

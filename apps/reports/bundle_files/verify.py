@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""Checks the evidence report that it lies in: `python3 verify.py [FOLDER]`.
+"""Checks the evidence report that it lies in: `python3 verify.py [FOLDER] [--public-key KEY]`.
+
+The key, NAME+ID+BASE64, is the one that the desk's sealer signs with. It travels by another way than the bundle:
+ask the desk's operator (`manage.py audit key --show`). Without it everything but the signature is checked.
 
 Python 3.9 or newer, its standard library alone, no network. Exit code 0: all is as it was written; 1: not,
 and each thing that is wrong is named.
@@ -8,9 +11,12 @@ and each thing that is wrong is named.
 
 from __future__ import annotations
 
+import argparse
 import base64
 import csv
 import hashlib
+import heapq
+import importlib.util
 import json
 import os
 import sys
@@ -21,8 +27,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-MANIFEST = "manifest.json"
+MANIFEST, RECEIPT, CHECKPOINT = "manifest.json", "receipt.json", "checkpoint.txt"
 AUDIT_TABLE, LEAVES = "audit.csv", "audit/leaves.jsonl"
+SAMPLE_TABLE, VIOLATIONS = "sample.csv", "violations.jsonl"
+SAMPLE_SIZE = 25
+PROOFS = "tlog.py"
+UNSEALED = (
+    "Compare it with the one the desk shows for this report: nothing here can vouch for the manifest itself."
+)
+UNKNOWN = "who signed it was not checked: give --public-key, from another source than this bundle."
 SCHEMA = "governance.evidence-report"
 EPOCH = datetime(2000, 1, 1, tzinfo=timezone.utc)
 NONE = 0xFFFFFFFF
@@ -46,22 +59,30 @@ class Findings:
 
 
 def main(arguments: list[str]) -> int:
-    folder = Path(arguments[0]) if arguments else Path(__file__).resolve().parent
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", nargs="?", type=Path, default=Path(__file__).resolve().parent)
+    parser.add_argument("--public-key", metavar="KEY", help="NAME+ID+BASE64")
+    asked = parser.parse_args(arguments)
+    folder: Path = asked.folder
     found = Findings()
     manifest = read_manifest(folder, found)
-    rows = 0
+    rows, sealed = 0, ""
     if manifest is not None:
         intact = check_files(folder, manifest["files"], found)
         if LEAVES in intact:
             rows = check_audit(folder, manifest, AUDIT_TABLE in intact, found)
+        if SAMPLE_TABLE in intact and VIOLATIONS in intact:
+            check_sample(folder, str(manifest.get("sample_seed")), found)
+        if PROOFS in intact:
+            sealed = check_receipt(folder, manifest, asked.public_key, found)
     if manifest is None or found.number:
         print(f"NOT VERIFIED: {found.number} things are wrong in {folder}.")
         return 1
     print(f"OK: {len(manifest['files'])} files and {rows} audit rows are as they were written.")
     print(f"SHA-256 of {MANIFEST}: {hash_file(folder / MANIFEST)[0]}")
-    print(
-        "Compare it with the one the desk shows for this report: nothing here can vouch for the manifest itself."
-    )
+    print(sealed)
     return 0
 
 
@@ -119,7 +140,7 @@ def check_files(folder: Path, files: list[Row], found: Findings) -> list[str]:
             found.add(path, f"was changed: its SHA-256 is {digest}, the manifest says {entry['sha256']}")
         if (digest, size) == (entry["sha256"], entry["size"]):
             intact.append(path)
-    for path in sorted(present - {str(entry["path"]) for entry in files} - {MANIFEST}):
+    for path in sorted(present - {str(entry["path"]) for entry in files} - {MANIFEST, RECEIPT, CHECKPOINT}):
         found.add(path, "is here and not in the manifest")
     return intact
 
@@ -192,6 +213,80 @@ def check_leaf(line: bytes, where: str, tenant: str, found: Findings) -> Row | N
         if name != "tenant" and (name not in row or row[name] != sealed[name]):
             found.add(where, f"{name} is shown as {row.get(name)!r}, the bytes say {sealed[name]!r}")
     return row
+
+
+def check_receipt(folder: Path, manifest: Row, key: str | None, found: Findings) -> str:
+    """Whether a signed checkpoint holds an audit row that names the manifest's hash; what to say of it."""
+    there = [name for name in (RECEIPT, CHECKPOINT) if (folder / name).exists()]
+    if len(there) < 2:
+        for name in (RECEIPT, CHECKPOINT) if key or there else ():
+            if name not in there:
+                found.add(name, "is missing: nothing shows that the manifest was sealed")
+        return UNSEALED
+    tlog = load_proofs(folder)
+    try:
+        checkpoint = tlog.parse_checkpoint((folder / CHECKPOINT).read_bytes())
+    except (OSError, tlog.Malformed) as error:
+        found.add(CHECKPOINT, str(error))
+        return UNSEALED
+    try:
+        verifier = tlog.parse_verifier(key) if key else None
+    except tlog.Malformed as error:
+        found.add("--public-key", str(error))
+        return UNSEALED
+    if not checkpoint.origin.endswith(f"/tenants/{manifest['tenant']['id']}"):
+        found.add(CHECKPOINT, f"is of {checkpoint.origin}")
+    if verifier is not None and not checkpoint.signed_by(verifier):
+        found.add(CHECKPOINT, f"is not signed by {verifier.name}")
+    check_inclusion(folder, manifest, tlog, checkpoint, found)
+    said = f"Its hash is one of the {checkpoint.size} rows of the audit trail"
+    return f"{said} that {verifier.name} has signed." if verifier else f"{said} of {CHECKPOINT}; {UNKNOWN}"
+
+
+def check_inclusion(folder: Path, manifest: Row, tlog: Any, checkpoint: Any, found: Findings) -> None:
+    """Whether the receipt's row names this manifest, and its path leads to the checkpoint's root."""
+    try:
+        receipt = json.loads((folder / RECEIPT).read_text(encoding="utf-8"))
+        canonical = base64.b64decode(receipt["canonical"], validate=True)
+        row = decode(canonical)
+        path = [bytes.fromhex(node) for node in receipt["path"]]
+        index, payload = int(receipt["index"]), row["payload"] or {}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        found.add(RECEIPT, f"can't be read: {error!r}")
+        return
+    if payload.get("manifest_sha256") != hash_file(folder / MANIFEST)[0]:
+        found.add(MANIFEST, f"is not the one whose hash {RECEIPT} shows to be sealed")
+    if row["tenant"] != str(manifest["tenant"]["id"]):
+        found.add(RECEIPT, f"is of tenant {row['tenant']}")
+    leaf = tlog.leaf_hash(canonical)
+    if not tlog.verify_inclusion(leaf, index, checkpoint.size, path, checkpoint.root):
+        found.add(RECEIPT, f"its row and path do not lead to the root of {CHECKPOINT}")
+
+
+def load_proofs(folder: Path) -> Any:
+    """The checks of proofs that lie beside this file and are as the manifest has them; nothing is left behind."""
+    sys.dont_write_bytecode = True
+    spec = importlib.util.spec_from_file_location("tlog", folder / PROOFS)
+    if spec is None or spec.loader is None:
+        raise SystemExit(f"{PROOFS} can't be loaded")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["tlog"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def check_sample(folder: Path, seed: str, found: Findings) -> None:
+    """Draw the sample again: the lowest hashes of the seed and each violation's id."""
+    ranks = []
+    with (folder / VIOLATIONS).open("rb") as file:
+        for line in file:
+            key = str(parse(line).get("violation_id"))
+            ranks.append((hashlib.sha256(f"{seed}:{key}".encode()).digest(), key))
+    drawn = [key for _, key in heapq.nsmallest(SAMPLE_SIZE, ranks)]
+    with (folder / SAMPLE_TABLE).open(encoding="utf-8", newline="") as table:
+        shown = [row.get("violation_id") for row in csv.DictReader(table)]
+    if shown != drawn:
+        found.add(SAMPLE_TABLE, f"is not the sample that its seed draws from {VIOLATIONS}")
 
 
 def parse(text: str | bytes) -> Any:

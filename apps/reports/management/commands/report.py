@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from apps.catalog.models import Framework
 from apps.core.context import current_tenant_id, tenant_transaction
 from apps.core.errors import GovernanceError, InvalidInput
 from apps.evidence.store import read_artifact
@@ -32,6 +33,7 @@ class Command(TenantCommand):
             "--from", dest="first", required=True, metavar="D", help="first day, YYYY-MM-DD, in UTC"
         )
         build.add_argument("--to", dest="last", required=True, metavar="D", help="last day, included")
+        build.add_argument("--framework", metavar="KEY", help="only this framework; all of them unless given")
         build.add_argument(
             "--out", type=Path, metavar="ZIP", help="where to write the bundle; not with --queue"
         )
@@ -41,7 +43,7 @@ class Command(TenantCommand):
     def run_for_tenant(self, options: dict[str, Any]) -> Mapping[str, Any]:
         first, last = _day(options["first"], "from"), _day(options["last"], "to")
         out = _target(options["out"], queue=options["queue"], force=options["force"])
-        report = _request(first, last, queue=options["queue"])
+        report = _request(first, last, options["framework"], queue=options["queue"])
         if out is None:
             return {"report": str(report.pk), "job": str(report.job_id), "status": QUEUED}
         return self._build(report, out)
@@ -70,9 +72,15 @@ class Command(TenantCommand):
         }
 
 
-def _request(first: date, last: date, *, queue: bool) -> Report:
+def _request(first: date, last: date, key: str | None, *, queue: bool) -> Report:
+    framework = None
+    if key is not None:
+        with tenant_transaction(current_tenant_id()):
+            framework = Framework.objects.filter(key=key).first()
+        if framework is None:
+            raise InvalidInput(f"--framework: there is no framework {key!r}.", field="framework")
     try:
-        return request_report(period_from=first, period_to=last, send=queue)
+        return request_report(period_from=first, period_to=last, framework=framework, send=queue)
     except InvalidInput as error:
         named = {"period_from": "from", "period_to": "to"}.get(error.field or "", error.field)
         raise InvalidInput(f"--{named}: {error}", field=named) from error

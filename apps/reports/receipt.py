@@ -1,0 +1,71 @@
+"""The bundle's receipt: that its manifest's hash stands in the sealed audit trail.
+
+Workers hold no key. So the manifest is signed by way of the trail: an audit row names its hash, the sealer takes that
+row into the tenant's tree and signs a checkpoint, and the bundle carries the row, its path and that checkpoint.
+Receipt and checkpoint are of one run; everything that the manifest lists is the same in every run.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+from apps.audit.models import Audit, AuditCheckpoint
+from apps.audit.options import options
+from apps.audit.proofs import Inclusion, prove_inclusion
+from apps.audit.services import record
+from apps.core.context import current_tenant_id, tenant_transaction
+from apps.core.errors import NotFound
+
+from .bundle import write_text
+from .models import Report
+from .tables import JSON, TEXT, BundleFile, json_text
+
+RECEIPT, CHECKPOINT = "receipt.json", "checkpoint.txt"
+ROUNDS, LEAST_SECONDS, PAUSE_SECONDS = 6, 20, 0.5
+
+
+def write_receipt(
+    folder: Path, report: Report, manifest: BundleFile, pause: Callable[[str], Any]
+) -> list[BundleFile]:
+    """receipt.json and checkpoint.txt; nothing where the tenant's trail is not being sealed.
+
+    `pause` is called while it waits for the sealer, which takes the row up within a round or two.
+    """
+    with tenant_transaction(current_tenant_id()):
+        told = {"manifest_sha256": manifest.sha256}
+        row = record("reports.report.manifest_written", report, told)
+        if not AuditCheckpoint.objects.filter(anchored_at__isnull=False).exists():
+            return []
+    proof = _sealed(row, pause)
+    if proof is None:
+        return []
+    with tenant_transaction(current_tenant_id()):
+        canonical = bytes(Audit.objects.values_list("canonical", flat=True).get(pk=row.pk))
+    receipt = {
+        "manifest_sha256": manifest.sha256,
+        "audit_row": str(row.pk),
+        "canonical": base64.b64encode(canonical).decode(),
+        "leaf": proof.leaf.hex(),
+        "index": proof.index,
+        "path": [node.hex() for node in proof.path],
+    }
+    return [
+        write_text(folder, RECEIPT, json_text(receipt, indent=2) + "\n", JSON),
+        write_text(folder, CHECKPOINT, proof.checkpoint.note, TEXT),
+    ]
+
+
+def _sealed(row: Audit, pause: Callable[[str], Any]) -> Inclusion | None:
+    deadline = monotonic() + max(LEAST_SECONDS, ROUNDS * options().seal_seconds)
+    while monotonic() < deadline:
+        try:
+            with tenant_transaction(current_tenant_id()):
+                return prove_inclusion(audit_id=row.pk)
+        except NotFound:
+            pause("waiting for the seal of the manifest")
+            sleep(PAUSE_SECONDS)
+    return None
