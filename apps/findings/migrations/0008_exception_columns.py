@@ -10,7 +10,7 @@ import apps.core.db.fields
 class Migration(migrations.Migration):
     dependencies = [
         ("catalog", "0007_framework_records"),
-        ("findings", "0006_foreign_findings"),
+        ("findings", "0007_record_updates_by_hash"),
         ("tenancy", "0005_cloud_account_held"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

@@ -94,7 +94,7 @@ FROM users u WHERE u.tenant_id = x.tenant_id AND u.id = x.decided_by;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("findings", "0007_exception_columns")]
+    dependencies = [("findings", "0008_exception_columns")]
     operations = [
         migrations.RunSQL(KNOWN, migrations.RunSQL.noop),
         migrations.RunSQL(CHECK, "DROP FUNCTION exceptions_check_selector(jsonb)"),
