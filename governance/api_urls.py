@@ -112,6 +112,11 @@ v1: list[URLPattern | URLResolver] = [
     ),
     path("me/", tenancy.MeViewSet.as_view({"get": "retrieve"}), name="me"),
     path(
+        "exceptions/rules/",
+        exceptions.ExceptionRulesViewSet.as_view({"get": "retrieve", "put": "update"}),
+        name="exception-rules",
+    ),
+    path(
         "me/notices/",
         notices.PreferencesViewSet.as_view({"get": "retrieve", "put": "update"}),
         name="notice-preferences",

@@ -15,6 +15,7 @@ class FindingsConfig(AppConfig):
 
         from .policy_reader import PolicyReader
         from .services.exception_notices import FAMILY, OCCASIONS
+        from .services.exception_warnings import warn_of_expiry
         from .services.exceptions import sweep_exceptions
         from .services.findings_import import import_findings
         from .services.scanning import JOB_TYPE, fail_scans_of, run_policy_scan
@@ -27,4 +28,5 @@ class FindingsConfig(AppConfig):
             JobKind("findings.import", "jobs", "Findings import", run=partial(run_import, import_findings))
         )
         register_sweep("exceptions", sweep_exceptions)
+        register_sweep("exception_warnings", warn_of_expiry)
         register_notices(FAMILY, "Exceptions", OCCASIONS)

@@ -26,3 +26,15 @@ def lapsed() -> Q:
 def effective_status() -> Case:
     """The status that people see: a lapsed suppression reads as open before any job has swept it."""
     return Case(When(lapsed(), then=Value("open")), default=F("status"), output_field=models.TextField())
+
+
+def ended_by_term() -> Q:
+    """An exception or a request for one whose term is over by the database's clock, swept or not."""
+    return Q(status__in=["pending", "approved"], expires_at__lte=TransactionNow())
+
+
+def shown_exception_status() -> Case:
+    """The status of an exception that people see: expired as soon as its term is over."""
+    return Case(
+        When(ended_by_term(), then=Value("expired")), default=F("status"), output_field=models.TextField()
+    )

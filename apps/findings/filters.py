@@ -21,7 +21,7 @@ from apps.core.filters import (
 )
 
 from .as_of import AsOfFilter
-from .expressions import lapsed
+from .expressions import ended_by_term, lapsed
 from .models import (
     EXCEPTION_STATES,
     RECOMMENDATION_KINDS,
@@ -90,6 +90,21 @@ class RecommendationFilter(StrictFilterSet):
 
 class ExceptionFilter(StrictFilterSet):
     status = ChoicesFilter(EXCEPTION_STATES, field_name="status", help_text="The status as stored")
+    shown_status = ChoicesFilter(
+        EXCEPTION_STATES,
+        {
+            "pending": lambda: Q(status="pending") & ~ended_by_term(),
+            "approved": lambda: Q(status="approved") & ~ended_by_term(),
+            "expired": lambda: Q(status="expired") | ended_by_term(),
+        },
+        field_name="status",
+        help_text="The status as people see it: expired as soon as its term is over",
+    )
+    closable = FlagFilter(
+        lambda: in_force() & Q(idle_since__isnull=False),
+        help_text="true: in force, and everything that it covered passes by now",
+    )
+    renews = django_filters.UUIDFilter("renews_id", help_text="Id of the exception that it continues")
     in_force = FlagFilter(in_force, help_text="true: approved and not past its term; false: the others")
     policy = TextFilter("policy_id", help_text="Id of a policy")
     resource = TextFilter("resource_id", help_text="Id of a resource")

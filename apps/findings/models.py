@@ -18,6 +18,7 @@ from apps.tenancy.models import User
 
 from .expressions import severity_rank
 from .models_history import ExceptionEvent, PolicyEvaluation, PostureDay
+from .selectors import words_of_scope
 
 __all__ = [
     "EvaluationError",
@@ -100,6 +101,11 @@ class Violation(TenantModel):
                 fields=["tenant", "suppressed_until"],
                 condition=Q(status="suppressed"),
                 name="violations_lapsing",
+            ),
+            models.Index(
+                fields=["tenant", "exception_id"],
+                condition=Q(exception_id__isnull=False),
+                name="violations_excepted",
             ),
             # Of other tools there are few beside our own.
             models.Index(
@@ -231,9 +237,27 @@ class PolicyException(TenantModel):
     decision_reason = models.TextField(db_default="")
     subject = models.JSONField(db_default={})
     subject_sha256 = models.TextField(db_default="")
+    compensating_control = models.TextField(db_default="")
+    # Whom it was asked and decided by, as they were then: {name, upn, email, role}, written by a trigger.
+    requester = models.JSONField(db_default={})
+    decider = models.JSONField(db_default={})
+    # What was decided on, and its SHA-256.
+    decision = models.JSONField(db_default={})
+    decision_sha256 = models.TextField(db_default="")
+    renews = DatabaseForeignKey("self", "NO ACTION", null=True, related_name="renewals", db_column="renews")
+    renewal = models.IntegerField(db_default=0)
+    # How many violations it took when it was approved, and since when it has had none left.
+    covered = models.BigIntegerField(db_default=0)
+    idle_since = models.DateTimeField(null=True)
+    warned_days = models.IntegerField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    ended_by = DatabaseForeignKey(User, "NO ACTION", null=True, related_name="+", db_column="ended_by")
+    end_kind = models.TextField(db_default="")
+    end_reason = models.TextField(db_default="")
 
     class Meta:
         db_table = "exceptions"
+        verbose_name = "exception"
         constraints = [
             one_of("status", EXCEPTION_STATES, "exceptions_status_check"),
             models.CheckConstraint(
@@ -252,14 +276,25 @@ class PolicyException(TenantModel):
             tenant_reference("exceptions_tenant_resource_fk", "resource_id", "catalog.Resource"),
             tenant_reference("exceptions_created_by_fk", "created_by", "tenancy.User", "NO ACTION"),
             tenant_reference("exceptions_decided_by_fk", "decided_by", "tenancy.User", "NO ACTION"),
+            tenant_reference("exceptions_ended_by_fk", "ended_by", "tenancy.User", "NO ACTION"),
+            tenant_reference("exceptions_renews_fk", "renews", "findings.PolicyException", "NO ACTION"),
+            one_of("end_kind", ("", "term", "revoked", "closed", "renewed"), "exceptions_end_kind_check"),
         ]
         indexes = [
             models.Index(fields=["tenant", "status", "expires_at"], name="exceptions_status_expiry"),
             models.Index("tenant", F("created_at").desc(), F("id").desc(), name="exceptions_recent"),
+            models.Index(
+                fields=["tenant", "renews"], condition=Q(renews__isnull=False), name="exceptions_renewals"
+            ),
         ]
 
     def __str__(self) -> str:
         return self.reason
+
+    @property
+    def words(self) -> str:
+        """What it is for, as people say it; reads policy and resource."""
+        return words_of_scope(self.policy, self.resource, self.selector)
 
 
 class ScanRun(TenantModel):

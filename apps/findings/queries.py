@@ -7,13 +7,19 @@ from dataclasses import dataclass
 
 from django.db.models import Count, Exists, OuterRef, QuerySet
 
-from .expressions import effective_status, lapsed
-from .models import Violation, ViolationCounter
+from .expressions import effective_status, lapsed, shown_exception_status
+from .models import PolicyException, Violation, ViolationCounter
 
 
 def violations() -> QuerySet[Violation]:
     """Every violation, with `shown_status`: open, suppressed or fixed as people see it now."""
     return Violation.objects.annotate(shown_status=effective_status())
+
+
+def exceptions() -> QuerySet[PolicyException]:
+    """Every exception, with `shown_status` as people see it now, and whom and what it names."""
+    rows = PolicyException.objects.select_related("policy", "resource", "created_by", "decided_by")
+    return rows.annotate(shown_status=shown_exception_status())
 
 
 def latest_open_violations() -> QuerySet[Violation]:

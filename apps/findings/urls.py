@@ -1,6 +1,13 @@
 from django.urls import path
 
-from .views.exceptions import ExceptionCreate, ExceptionDetail, ExceptionList, ExceptionPreview
+from .views.exceptions import (
+    ExceptionClose,
+    ExceptionCreate,
+    ExceptionDetail,
+    ExceptionList,
+    ExceptionPreview,
+    ExceptionRulesPage,
+)
 from .views.frameworks import ControlDetail, FrameworkDetail, FrameworkList
 from .views.policies import (
     PolicyCompare,
@@ -22,6 +29,8 @@ urlpatterns = [
     path("exceptions/", ExceptionList.as_view(), name="exception-list"),
     path("exceptions/new/", ExceptionCreate.as_view(), name="exception-create"),
     path("exceptions/preview/", ExceptionPreview.as_view(), name="exception-preview"),
+    path("exceptions/rules/", ExceptionRulesPage.as_view(), name="exception-rules"),
+    path("exceptions/<uuid:pk>/close/", ExceptionClose.as_view(), name="exception-close"),
     path("exceptions/<uuid:pk>/", ExceptionDetail.as_view(), name="exception-detail"),
     path("scans/", ScanList.as_view(), name="scan-list"),
     path("scans/new/", ScanCreate.as_view(), name="scan-create"),

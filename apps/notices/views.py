@@ -54,7 +54,7 @@ class DeliveryList(ListPage):
         Column("channel", "By", cell=lambda d: cells.coded(d.channel)),
         Column("to", "To", value=_to),
         Column("attempts", "Attempts", css="num"),
-        Column("error", "What went wrong", css="wide"),
+        Column("error", "Error", css="wide"),
         Column("created_at", "Written", cell=lambda d: cells.moment(d.created_at), sort="recent", css="when"),
         Column("finished_at", "Ended", cell=lambda d: cells.moment(d.finished_at), css="when"),
         Column("code", "Code", value=lambda d: d.notice.code, shown=False),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import secrets
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import validate_password
@@ -143,3 +144,16 @@ def revoke_token(*, token: ApiToken) -> ApiToken:
             record("tenancy.token.revoked", token, {"name": token.name, "user": str(token.user_id)})
         token.refresh_from_db()
     return token
+
+
+def change_settings(*, section: str, values: Mapping[str, Any]) -> None:
+    """Replace one section of the context's tenant's settings; a room owns its section and checks its values."""
+    with transaction.atomic():
+        tenant = Tenant.objects.select_for_update().get(pk=current_tenant_id())
+        before = tenant.settings.get(section)
+        if before == dict(values):
+            return
+        tenant.settings = {**tenant.settings, section: dict(values)}
+        tenant.save(update_fields=["settings"])
+        told = {"section": section, "before": before, "after": dict(values)}
+        record("tenancy.tenant.settings_changed", tenant, told)

@@ -1822,6 +1822,186 @@ ALTER TABLE "recommendations" ADD CONSTRAINT "recommendations_key" UNIQUE ("tena
 --
 ALTER FUNCTION violations_on_update() SET enable_nestloop = off;
 
+-- findings.0008_exception_columns
+--
+-- Change Meta options on policyexception
+--
+-- (no-op)
+--
+-- Add field compensating_control to policyexception
+--
+ALTER TABLE "exceptions" ADD COLUMN "compensating_control" text DEFAULT '' NOT NULL;
+--
+-- Add field covered to policyexception
+--
+ALTER TABLE "exceptions" ADD COLUMN "covered" bigint DEFAULT 0 NOT NULL;
+--
+-- Add field decider to policyexception
+--
+ALTER TABLE "exceptions" ADD COLUMN "decider" jsonb DEFAULT '{}'::jsonb NOT NULL;
+--
+-- Add field decision to policyexception
+--
+ALTER TABLE "exceptions" ADD COLUMN "decision" jsonb DEFAULT '{}'::jsonb NOT NULL;
+--
+-- Add field decision_sha256 to policyexception
+--
+ALTER TABLE "exceptions" ADD COLUMN "decision_sha256" text DEFAULT '' NOT NULL;
+--
+-- Add field end_kind to policyexception
+--
+ALTER TABLE "exceptions" ADD COLUMN "end_kind" text DEFAULT '' NOT NULL;
+--
+-- Add field end_reason to policyexception
+--
+ALTER TABLE "exceptions" ADD COLUMN "end_reason" text DEFAULT '' NOT NULL;
+--
+-- Add field ended_at to policyexception
+--
+ALTER TABLE "exceptions" ADD COLUMN "ended_at" timestamp with time zone NULL;
+--
+-- Add field ended_by to policyexception
+--
+ALTER TABLE "exceptions" ADD COLUMN "ended_by" uuid NULL;
+--
+-- Add field idle_since to policyexception
+--
+ALTER TABLE "exceptions" ADD COLUMN "idle_since" timestamp with time zone NULL;
+--
+-- Add field renewal to policyexception
+--
+ALTER TABLE "exceptions" ADD COLUMN "renewal" integer DEFAULT 0 NOT NULL;
+--
+-- Add field renews to policyexception
+--
+ALTER TABLE "exceptions" ADD COLUMN "renews" uuid NULL;
+--
+-- Add field requester to policyexception
+--
+ALTER TABLE "exceptions" ADD COLUMN "requester" jsonb DEFAULT '{}'::jsonb NOT NULL;
+--
+-- Add field warned_days to policyexception
+--
+ALTER TABLE "exceptions" ADD COLUMN "warned_days" integer NULL;
+--
+-- Create index exceptions_renewals on field(s) tenant, renews of model policyexception
+--
+CREATE INDEX "exceptions_renewals" ON "exceptions" ("tenant_id", "renews") WHERE "renews" IS NOT NULL;
+--
+-- Create index violations_excepted on field(s) tenant, exception_id of model violation
+--
+CREATE INDEX "violations_excepted" ON "violations" ("tenant_id", "exception_id") WHERE "exception_id" IS NOT NULL;
+--
+-- Create constraint exceptions_ended_by_fk on model policyexception
+--
+ALTER TABLE "exceptions" ADD CONSTRAINT "exceptions_ended_by_fk" FOREIGN KEY ("tenant_id", "ended_by") REFERENCES "users" ("tenant_id", "id") ON DELETE NO ACTION;
+--
+-- Create constraint exceptions_renews_fk on model policyexception
+--
+ALTER TABLE "exceptions" ADD CONSTRAINT "exceptions_renews_fk" FOREIGN KEY ("tenant_id", "renews") REFERENCES "exceptions" ("tenant_id", "id") ON DELETE NO ACTION;
+--
+-- Create constraint exceptions_end_kind_check on model policyexception
+--
+ALTER TABLE "exceptions" ADD CONSTRAINT "exceptions_end_kind_check" CHECK ("end_kind" IN ('', 'term', 'revoked', 'closed', 'renewed'));
+ALTER TABLE "exceptions" ADD CONSTRAINT "exceptions_ended_by_68021c51_fk_users_id" FOREIGN KEY ("ended_by") REFERENCES "users" ("id") ON DELETE NO ACTION;
+ALTER TABLE "exceptions" ADD CONSTRAINT "exceptions_renews_a16310d4_fk_exceptions_id" FOREIGN KEY ("renews") REFERENCES "exceptions" ("id") ON DELETE NO ACTION;
+
+-- findings.0009_exceptions_of_sets
+--
+-- Raw SQL operation
+--
+
+UPDATE exceptions x SET requester = jsonb_build_object(
+    'name', coalesce(nullif(u.display_name, ''), u.upn), 'upn', u.upn, 'email', u.email, 'role', u.role)
+FROM users u WHERE u.tenant_id = x.tenant_id AND u.id = x.created_by;
+UPDATE exceptions x SET decider = jsonb_build_object(
+    'name', coalesce(nullif(u.display_name, ''), u.upn), 'upn', u.upn, 'email', u.email, 'role', u.role)
+FROM users u WHERE u.tenant_id = x.tenant_id AND u.id = x.decided_by;
+
+--
+-- Raw SQL operation
+--
+
+CREATE FUNCTION exceptions_check_selector(selector jsonb) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF selector IS NULL THEN
+        RETURN;
+    END IF;
+    IF jsonb_typeof(selector) <> 'object' OR selector - ARRAY['severity', 'provider', 'type', 'account',
+        'first_seen_after', 'first_seen_before', 'later'] <> '{}'
+        OR jsonb_typeof(coalesce(selector->'severity', '[]')) <> 'array'
+        OR jsonb_typeof(coalesce(selector->'provider', '[]')) <> 'array'
+        OR jsonb_typeof(coalesce(selector->'type', '""')) <> 'string'
+        OR jsonb_typeof(coalesce(selector->'account', '""')) <> 'string'
+        OR jsonb_typeof(coalesce(selector->'later', 'true')) <> 'boolean' THEN
+        RAISE EXCEPTION 'this selector names filters that there are not'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'exceptions_selector_check';
+    END IF;
+    PERFORM (selector->>'first_seen_after')::timestamptz, (selector->>'first_seen_before')::timestamptz;
+EXCEPTION WHEN datetime_field_overflow OR invalid_datetime_format THEN
+    RAISE EXCEPTION 'this selector names a time that there is not'
+        USING ERRCODE = 'check_violation', CONSTRAINT = 'exceptions_selector_check';
+END $$;
+
+--
+-- Raw SQL operation
+--
+
+CREATE OR REPLACE FUNCTION exceptions_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    decider uuid := nullif(current_setting('rls.user_id', true), '')::uuid;
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        IF NEW.created_by IS DISTINCT FROM OLD.created_by THEN
+            RAISE EXCEPTION 'who asked for an exception never changes'
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'exceptions_requester_immutable';
+        END IF;
+        IF (NEW.policy_id, NEW.resource_id, NEW.selector, NEW.reason, NEW.compensating_control, NEW.created_at,
+            NEW.subject, NEW.subject_sha256, NEW.requester, NEW.renews, NEW.renewal)
+            IS DISTINCT FROM (OLD.policy_id, OLD.resource_id, OLD.selector, OLD.reason, OLD.compensating_control,
+            OLD.created_at, OLD.subject, OLD.subject_sha256, OLD.requester, OLD.renews, OLD.renewal) THEN
+            RAISE EXCEPTION 'what was asked for never changes: ask anew'
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'exceptions_request_immutable';
+        END IF;
+        IF OLD.status <> 'pending' AND (NEW.decided_by, NEW.decided_at, NEW.expires_at, NEW.decision_reason,
+            NEW.decider, NEW.decision, NEW.decision_sha256)
+            IS DISTINCT FROM (OLD.decided_by, OLD.decided_at, OLD.expires_at, OLD.decision_reason,
+            OLD.decider, OLD.decision, OLD.decision_sha256) THEN
+            RAISE EXCEPTION 'a decided exception never changes'
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'exceptions_decision_immutable';
+        END IF;
+        IF NEW.status = OLD.status THEN
+            RETURN NEW;
+        END IF;
+        IF (OLD.status, NEW.status) NOT IN (
+            ('pending', 'approved'), ('pending', 'rejected'), ('pending', 'expired'), ('approved', 'expired')
+        ) THEN
+            RAISE EXCEPTION 'an exception does not go from % to %', OLD.status, NEW.status
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'exceptions_transition';
+        END IF;
+    ELSE
+        NEW.requester := coalesce((
+            SELECT jsonb_build_object('name', coalesce(nullif(u.display_name, ''), u.upn), 'upn', u.upn,
+                                      'email', u.email, 'role', u.role)
+            FROM users u WHERE u.tenant_id = NEW.tenant_id AND u.id = NEW.created_by), '{}');
+        PERFORM exceptions_check_selector(NEW.selector);
+    END IF;
+    IF NEW.status IN ('approved', 'rejected') THEN
+        IF decider IS NULL THEN
+            RAISE EXCEPTION 'a decision needs the person who decides'
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'exceptions_four_eyes';
+        END IF;
+        NEW.decided_by := decider;
+        NEW.decided_at := now();
+        NEW.decider := coalesce((
+            SELECT jsonb_build_object('name', coalesce(nullif(u.display_name, ''), u.upn), 'upn', u.upn,
+                                      'email', u.email, 'role', u.role)
+            FROM users u WHERE u.tenant_id = NEW.tenant_id AND u.id = decider), '{}');
+    END IF;
+    RETURN NEW;
+END $$;
+
+
 -- costs.0001_initial
 --
 -- Create model CostDay

@@ -57,6 +57,8 @@ ROWS: list[Row] = [
     get("findings:exception-detail", pk="exception"),
     *form("findings:exception-create", REQUEST),
     get("findings:exception-preview", REQUEST),
+    *form("findings:exception-close", VIEW, pk="exception"),
+    *form("findings:exception-rules", MANAGE),
     get("findings:scan-list"),
     get("findings:scan-detail", pk="scan"),
     *form("findings:scan-create", SCAN),

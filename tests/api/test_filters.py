@@ -165,7 +165,7 @@ def test_exceptions_in_force(viewer: Api, inside: Tenant, users: dict[Role, User
         row = {"created_by": asker, "reason": "r", "resource": make_resource(number), "status": "pending"}
         return PolicyException.objects.create(**row, **values)
 
-    pending, approved = ask(1, expires_at=soon), ask(2)
+    pending, approved = ask(1, expires_at=soon), ask(2, expires_at=soon + timedelta(days=9))
     with acting_as(users[Role.APPROVER]):
         approve_exception(exception=approved)
     assert viewer.ids("exceptions/", in_force="true") == [str(approved.pk)]

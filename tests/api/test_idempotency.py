@@ -20,6 +20,8 @@ from tests.fixtures.clients import browser
 from tests.fixtures.estate import acting_as
 from tests.fixtures.rows import make_policy
 
+TERM = (timezone.now() + timedelta(days=10)).isoformat()
+
 
 def send(api: Api, path: str, body: Any, key: str) -> Any:
     headers = {"Idempotency-Key": key}
@@ -28,7 +30,7 @@ def send(api: Api, path: str, body: Any, key: str) -> Any:
 
 @pytest.mark.django_db
 def test_the_same_request_is_done_once_and_answered_alike(operator: Api, inside: Tenant) -> None:
-    body = {"policy_id": make_policy().pk, "reason": "r"}
+    body = {"policy_id": make_policy().pk, "reason": "r", "expires_at": TERM}
     first, second = (send(operator, "exceptions/", body, "k1") for _ in range(2))
     assert (first.status_code, second.status_code) == (201, 201)
     assert first.json() == second.json()
@@ -41,7 +43,7 @@ def test_the_same_request_is_done_once_and_answered_alike(operator: Api, inside:
 
 @pytest.mark.django_db
 def test_a_key_stands_for_one_request(operator: Api, inside: Tenant) -> None:
-    body = {"policy_id": make_policy().pk, "reason": "r"}
+    body = {"policy_id": make_policy().pk, "reason": "r", "expires_at": TERM}
     assert send(operator, "exceptions/", body, "k").status_code == 201
     other = send(operator, "exceptions/", body | {"reason": "another"}, "k")
     assert other.status_code == 422
@@ -59,7 +61,7 @@ def test_a_key_is_its_users(operator: Api, admin: Api, inside: Tenant) -> None:
 
 @pytest.mark.django_db
 def test_a_request_that_failed_may_be_sent_again(operator: Api, inside: Tenant) -> None:
-    body = {"policy_id": "p-none", "reason": "r"}
+    body = {"policy_id": "p-none", "reason": "r", "expires_at": TERM}
     assert send(operator, "exceptions/", body, "k").status_code == 400
     assert not IdempotencyKey.objects.exists()
     body["policy_id"] = make_policy().pk
@@ -96,7 +98,7 @@ def test_keys_are_forgotten_after_a_day(operator: Api, inside: Tenant) -> None:
 def test_two_at_once_do_the_work_once(tenant: Tenant, users: dict[Role, User]) -> None:
     apis = [Api(browser(users[Role.OPERATOR])) for _ in range(4)]
     with acting_as(users[Role.OPERATOR]):
-        body = {"policy_id": make_policy().pk, "reason": "r"}
+        body = {"policy_id": make_policy().pk, "reason": "r", "expires_at": TERM}
     start, answers = threading.Barrier(len(apis)), []
 
     def run(api: Api) -> None:

@@ -25,7 +25,8 @@ pytestmark = pytest.mark.django_db
 
 
 def ask(api: Api, **body: Any) -> dict[str, Any]:
-    status, exception = api.post("exceptions/", {"reason": "for now"} | body)
+    term = (timezone.now() + timedelta(days=10)).isoformat()
+    status, exception = api.post("exceptions/", {"reason": "for now", "expires_at": term} | body)
     assert status == 201, exception
     return dict(exception)
 
@@ -219,10 +220,10 @@ def test_an_error_answer_changes_nothing(approver: Api, inside: Tenant, monkeypa
     made = ask(approver, policy_id=make_policy().pk)
 
     def write_then_fail(**_: Any) -> None:
-        PolicyException.objects.update(reason="half done")
+        PolicyException.objects.update(end_reason="half done")
         raise StaleState("somebody else was first")
 
     monkeypatch.setattr(api_exceptions, "reject_exception", write_then_fail)
     assert approver.post(f"exceptions/{made['id']}/reject/", {"reason": "no"})[0] == 409
-    assert PolicyException.objects.get().reason == "for now"
+    assert PolicyException.objects.get().end_reason == ""
     assert not Violation.objects.exists()

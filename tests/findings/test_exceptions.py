@@ -53,7 +53,7 @@ def ask(user: User, *, expires_at: datetime | None = None, resource: str | None 
             policy=Policy.objects.get(),
             resource=Resource.objects.get(name=resource) if resource else None,
             reason="Public web site",
-            expires_at=expires_at,
+            expires_at=expires_at or timezone.now() + timedelta(days=10),
         )
 
 
@@ -157,7 +157,7 @@ def test_when_the_term_is_over_the_violations_are_open_again_before_any_job_ran(
     with acting_as(users[Role.APPROVER]):
         approve_exception(exception=exception)
     assert shown() == {"suppressed": 2}
-    Violation.objects.update(suppressed_until=timezone.now() - timedelta(seconds=1))
+    Violation.objects.update(suppressed_until=timezone.now() - timedelta(days=1))
     assert shown() == {"open": 2}
     sweep_exceptions()
     assert shown() == {"open": 2}
@@ -204,7 +204,12 @@ def test_a_suppressed_violation_that_is_gone_is_fixed(estate: Tenant, users: Use
 @pytest.mark.parametrize("reason", ["", "   ", "x" * 4001])
 def test_a_request_says_why(estate: Tenant, users: Users, reason: str) -> None:
     with acting_as(users[Role.OPERATOR]), pytest.raises(InvalidInput) as refused:
-        request_exception(policy=Policy.objects.get(), resource=None, reason=reason, expires_at=None)
+        request_exception(
+            policy=Policy.objects.get(),
+            resource=None,
+            reason=reason,
+            expires_at=timezone.now() + timedelta(1),
+        )
     assert refused.value.field == "reason"
 
 
@@ -218,4 +223,4 @@ def test_a_term_in_the_past_is_refused(estate: Tenant, users: Users) -> None:
 
 def test_an_exception_speaks_of_something(estate: Tenant, users: Users) -> None:
     with acting_as(users[Role.OPERATOR]), pytest.raises(InvalidInput):
-        request_exception(policy=None, resource=None, reason="r", expires_at=None)
+        request_exception(policy=None, resource=None, reason="r", expires_at=timezone.now() + timedelta(1))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import transaction
 from django.test import Client
+from django.utils import timezone
 
 from apps.audit.models import Audit
 from apps.notices.channels.signing import secret_text
@@ -195,7 +197,7 @@ def test_asking_and_deciding_tell_approvers_and_requester(tenant: Tenant, users:
             User.objects.filter(pk=user.pk).update(email=f"{role}@example.org")
         make_policy()
         exception = request_exception(
-            policy=Policy.objects.get(), resource=None, reason="For now", expires_at=None
+            policy=Policy.objects.get(), reason="For now", expires_at=timezone.now() + timedelta(days=1)
         )
     with acting_as(users[Role.APPROVER]), transaction.atomic():
         approve_exception(exception=exception)

@@ -193,7 +193,7 @@ def _exceptions(demo: DemoTenant) -> None:
             .select_related("policy", "resource")
             .order_by("-severity_rank", "id")[:400:80]
         )
-    term = timezone.now() + timedelta(days=60)
+    term = timezone.now() + timedelta(days=28)
     reasons = (
         "Vendor appliance: replacement is ordered and arrives this quarter.",
         "We do not use this any more, please ignore.",

@@ -11,8 +11,11 @@ from django.utils.html import format_html
 from apps.tenancy.admin_decisions import Decision, DecisionDesk
 
 from ..models import PolicyException
+from ..scope import Scope
+from ..services.exception_facts import changes_since_asked, impact_of, shown_digest
+from ..services.exception_sql import one_decision_at_a_time
 from ..services.exceptions import approve_exception, reject_exception, revoke_exception
-from .impact import coverage_of, shown_digest
+from .impact import coverage_of
 
 APPROVE = Decision(
     "approve", "approved", "pending", False,
@@ -59,6 +62,8 @@ class ExceptionDesk(DecisionDesk):
         return decision is not REVOKE
 
     def name(self, row: Any) -> str:
+        if row.selector is not None:
+            return str(row.words)
         return row.policy.name if row.policy else "every policy"
 
     def told(self, row: Any) -> str:
@@ -71,6 +76,17 @@ class ExceptionDesk(DecisionDesk):
         coverage = coverage_of(rows)
         for row in rows:
             row.coverage = coverage[row.pk]
+        if (
+            len(rows) == 1 and rows[0].status == "pending"
+        ):  # the page of one: what it hides to the row, and what is new
+            row = rows[0]
+            row.impact_now = impact_of(Scope.of(row))
+            row.changes = changes_since_asked(row, row.impact_now)
+
+    def _locked(self, row_id: Any) -> Any:
+        # Before the row's own lock, as everywhere: two who wait for each other's would both be turned away.
+        one_decision_at_a_time()
+        return super()._locked(row_id)
 
     def cells(self, row: Any) -> Sequence[str]:
         reason = row.reason if len(row.reason) <= 200 else f"{row.reason[:199]}…"

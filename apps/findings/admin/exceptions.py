@@ -16,11 +16,12 @@ from apps.catalog.models import Resource
 from apps.core.filters import StartsWith
 from apps.tenancy.admin_deciding import DecidingModelAdmin
 from apps.tenancy.admin_display import STATUS_LABELS, age, clamped, shortened, until
-from apps.tenancy.admin_lists import choice_filter
 
-from ..models import EXCEPTION_STATES, PolicyException
+from ..expressions import shown_exception_status
+from ..models import PolicyException
+from ..selectors import selector_words
 from .decisions import DESK
-from .filters import AskedByFilter, RiskFilter
+from .filters import AskedByFilter, RiskFilter, ShownExceptionFilter
 from .queue import queue_order, with_risk
 
 RISKS = ("", "low", "medium", "high", "critical")
@@ -37,9 +38,9 @@ class ImpactSection(TemplateSection):
 class PolicyExceptionAdmin(DecidingModelAdmin):
     desk = DESK
 
-    list_display = ("request_", "why", "requester", "impact", "expiry", "waiting", "decide_")
+    list_display = ("request_", "why", "asked_by", "impact", "expiry", "waiting", "decide_")
     list_display_links = ("request_",)
-    list_filter = (choice_filter("status", EXCEPTION_STATES), RiskFilter, AskedByFilter)
+    list_filter = (ShownExceptionFilter, RiskFilter, AskedByFilter)
     list_select_related = ("policy", "resource", "created_by", "decided_by")
     list_sections = (ImpactSection,)
     change_form_outer_before_template = "admin/desk/exception_head.html"
@@ -51,7 +52,7 @@ class PolicyExceptionAdmin(DecidingModelAdmin):
 
     # --- the list -------------------------------------------------------------------------------------
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        return with_risk(super().get_queryset(request))
+        return with_risk(super().get_queryset(request).annotate(shown_status=shown_exception_status()))
 
     def get_ordering(self, request: HttpRequest) -> Sequence[Any]:
         return queue_order(request.user.pk)
@@ -74,11 +75,13 @@ class PolicyExceptionAdmin(DecidingModelAdmin):
     @display(description="Exception for")
     def request_(self, row: Any) -> str:
         where = shortened(row.resource.display_id, shown=34) if row.resource else "every resource"
+        if row.selector is not None and row.resource is None:
+            where = clamped(", ".join(selector_words(row.selector)))
         cell = {"row": row, "risk": RISKS[row.risk], "where": where}
         return render_to_string("admin/desk/cell_request.html", cell)
 
     @display(description="Asked by")
-    def requester(self, row: Any) -> str:
+    def asked_by(self, row: Any) -> str:
         return "you" if row.is_own else str(row.created_by or "–")
 
     @display(description="Reason")

@@ -11,7 +11,9 @@ from django.http import HttpRequest
 
 from apps.catalog.models import SEVERITIES
 
-from ..expressions import lapsed
+from ..expressions import ended_by_term, lapsed
+from ..filters import in_force
+from ..models import EXCEPTION_STATES
 
 
 class RiskFilter(SimpleListFilter):
@@ -63,3 +65,24 @@ class ShownStatusFilter(SimpleListFilter):
         if value == "suppressed":
             return queryset.filter(status="suppressed").exclude(lapsed())
         return queryset.filter(status="fixed") if value == "fixed" else queryset
+
+
+class ShownExceptionFilter(SimpleListFilter):
+    """The status that people see: an exception is expired as soon as its term is over."""
+
+    title = "status"
+    parameter_name = "status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        closable = ("closable", "Covers nothing any more")
+        return [*((state, state.capitalize()) for state in EXCEPTION_STATES), closable]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        value = self.value()
+        if value == "closable":
+            return queryset.filter(in_force(), idle_since__isnull=False)
+        if value == "expired":
+            return queryset.filter(Q(status="expired") | ended_by_term())
+        return (
+            queryset.filter(status=value).exclude(ended_by_term()) if value in EXCEPTION_STATES else queryset
+        )

@@ -1,9 +1,7 @@
-"""What an exception would mute, and the digest of what its decider is shown."""
+"""What an exception would mute, for the rows of a list."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,6 +12,7 @@ from django.db.models import Count
 from apps.catalog.models import SEVERITIES
 
 from ..models import PolicyException, Violation, ViolationCounter
+from ..services.exception_sql import covered_counts
 
 OPEN = ("open",)
 UNFIXED = ("open", "suppressed")
@@ -39,11 +38,29 @@ class Coverage:
 
 
 def coverage_of(exceptions: Sequence[PolicyException]) -> dict[object, Coverage]:
-    """{exception id: Coverage} by at most three queries, however many exceptions there are.
+    """{exception id: Coverage} by at most four queries, however many exceptions there are.
 
     A pending exception covers what is open, a decided one also what is suppressed. A whole policy's
-    violations are counted by the kept counters, a resource's and a pair's by their indexes.
+    violations are counted by the kept counters, a resource's and a pair's by their indexes; a filtered set's
+    are looked for.
     """
+    plain = [e for e in exceptions if e.selector is None]
+    found = _of_sets([e for e in exceptions if e.selector is not None])
+    return found | _of_plain(plain)
+
+
+def _of_sets(exceptions: Sequence[PolicyException]) -> dict[object, Coverage]:
+    pending = {e.pk: e.status == "pending" for e in exceptions}
+    counts: dict[object, Counter[str]] = {pk: Counter() for pk in pending}
+    since: dict[object, datetime] = {}
+    for pk, status, severity, n, oldest in covered_counts(list(pending)):
+        if status in (OPEN if pending[pk] else UNFIXED):
+            counts[pk][severity] += n
+            since[pk] = min(since.get(pk, oldest), oldest)
+    return {pk: Coverage(dict(counts[pk]), since=since.get(pk)) for pk in pending}
+
+
+def _of_plain(exceptions: Sequence[PolicyException]) -> dict[object, Coverage]:
     of_policy = _of_policies({e.policy_id for e in exceptions if e.policy_id and not e.resource_id})
     of_resource = _of_resources({e.resource_id for e in exceptions if e.resource_id and not e.policy_id})
     of_pair = _of_pairs([e for e in exceptions if e.policy_id and e.resource_id])
@@ -97,22 +114,3 @@ def _of_pairs(
         (v.policy_id, v.resource_id): (v.status, Coverage({v.severity: 1}, v.reason, v.first_seen))
         for v in rows
     }
-
-
-def shown_digest(exception: PolicyException) -> str:
-    """SHA-256 of what a decision is about: the request's own words and term, the policy's version and
-    severity, the resource's state. A form carries it, so nobody decides on what he has not been shown.
-    """
-    policy, resource = exception.policy, exception.resource
-    facts = {
-        "exception": str(exception.pk),
-        "reason": exception.reason,
-        "expires_at": exception.expires_at.isoformat() if exception.expires_at else None,
-        "requested_by": str(exception.created_by_id),
-        "selector": exception.selector,
-        "requested": exception.subject_sha256,
-        "policy": [policy.pk, policy.current_version, policy.severity] if policy else None,
-        "resource": [resource.pk, str(resource.changed_xid)] if resource else None,
-    }
-    text = json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()

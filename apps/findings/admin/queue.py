@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import models
 from django.db.models import Case, F, Max, OuterRef, Q, Subquery, Value, When
+from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Coalesce
 
 from ..expressions import severity_rank
@@ -43,9 +44,11 @@ def queue_order(user_id: uuid.UUID | None) -> list[Any]:
 def with_risk(queryset: models.QuerySet[PolicyException]) -> models.QuerySet[PolicyException]:
     """Annotates `risk`: severity_rank 1 to 4 of a pending exception, 0 of others and of unknown risk."""
     risk = Case(
+        When(PENDING & Q(selector__isnull=False), then=severity_rank("asked_risk")),
         When(PENDING & Q(policy__isnull=False), then=severity_rank("policy__severity")),
         When(PENDING & Q(resource__isnull=False), then=Coalesce(_WORST_OPEN, Value(0))),
         default=Value(0),
         output_field=models.SmallIntegerField(),
     )
-    return queryset.annotate(risk=risk)
+    # A filtered set's is what it was when it was asked for: to count it anew for every row costs a scan each.
+    return queryset.annotate(asked_risk=KeyTextTransform("risk", "subject")).annotate(risk=risk)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .scan_sql import COVERING, IN_FORCE
+from .exception_sql import IN_FORCE
+from .scan_sql import covering
 
 COPY_COLUMNS = (
     "policy_id", "source", "check_id", "title", "metadata", "provider", "type", "native_id", "candidates",
@@ -66,7 +67,7 @@ WHERE (policies.name, policies.severity, policies.metadata)
 _SEEN = """
 WITH {in_force},
 f AS MATERIALIZED (
-    SELECT i.policy_id, i.resource_id, i.severity, i.reason, i.seen_at, v.id, v.status AS was,
+    SELECT i.policy_id, i.resource_id, i.severity, i.reason, i.seen_at, v.id, v.first_seen, v.status AS was,
         v.status = 'fixed' OR (v.status = 'suppressed' AND v.suppressed_until <= now()) AS lapsed
     FROM incoming_findings i
     JOIN violations v
@@ -83,7 +84,7 @@ FROM f LEFT JOIN LATERAL ({covering}) c ON true
 WHERE v.id = f.id
 RETURNING f.was
 """
-SEEN = _SEEN.format(in_force=IN_FORCE, covering=COVERING)
+SEEN = _SEEN.format(in_force=IN_FORCE, covering=covering("f.lapsed", seen="f.first_seen"))
 
 _OPEN = """
 WITH {in_force}
@@ -95,7 +96,7 @@ FROM incoming_findings f LEFT JOIN LATERAL ({covering}) c ON true
 WHERE NOT f.passed AND f.resource_id IS NOT NULL
 ON CONFLICT (tenant_id, policy_id, resource_id) DO NOTHING
 """
-OPEN = _OPEN.format(in_force=IN_FORCE, covering=COVERING)
+OPEN = _OPEN.format(in_force=IN_FORCE, covering=covering("true", seen="f.seen_at"))
 
 CLOSE = """
 UPDATE violations v SET status = 'fixed', fixed_at = now(), last_seen = i.seen_at, suppressed_until = NULL,

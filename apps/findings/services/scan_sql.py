@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .exception_sql import IN_FORCE, covers
+
 FULL, INCREMENTAL = "full", "incremental"
 
 # The policies as they were compiled: one that has changed since is left to the next scan, so that no violation
@@ -24,7 +26,8 @@ judged AS MATERIALIZED (
 # Which existing violations the statement may judge: those of its policies, on resources it looked at.
 _EXISTING = """
 existing AS MATERIALIZED (
-    SELECT v.id, v.policy_id, v.resource_id, v.status, v.suppressed_until, v.reason, v.severity, v.policy_version
+    SELECT v.id, v.policy_id, v.resource_id, v.status, v.suppressed_until, v.reason, v.severity, v.policy_version,
+           v.first_seen
     FROM judged j JOIN violations v ON v.policy_id = j.id AND v.tenant_id = %(tenant)s{narrowed}
 )"""
 _OF_TYPE = "\n    JOIN resources r ON r.id = v.resource_id AND r.type = %(type)s"
@@ -36,12 +39,6 @@ _OF_CHANGED = """
     ) changed ON changed.id = v.resource_id"""
 _OF_RESOURCE = "\n    AND v.resource_id = %(resource)s"
 
-IN_FORCE = """
-in_force AS MATERIALIZED (
-    SELECT id, policy_id, resource_id, expires_at FROM exceptions
-    WHERE tenant_id = %(tenant)s AND status = 'approved' AND selector IS NULL
-      AND (expires_at IS NULL OR expires_at > now())
-)"""
 
 # The join is a full one for two reasons: it says of every pair what is there, and it is never a nested loop, which
 # the planner would take for two sets of whose size it knows nothing.
@@ -55,7 +52,7 @@ found AS MATERIALIZED (
 {in_force},
 {existing},
 pairs AS MATERIALIZED (
-    SELECT e.id, e.status AS was, e.suppressed_until, f.outcome,
+    SELECT e.id, e.status AS was, e.suppressed_until, e.first_seen, f.outcome,
            f.policy_id, f.resource_id, f.reason, f.severity, f.current_version,
            {lapsed} AS lapsed,
            (e.reason, e.severity, e.policy_version)
@@ -68,7 +65,7 @@ opened AS (
     SELECT new_uuid7(), %(tenant)s, f.policy_id, f.resource_id, f.severity, f.reason, f.current_version,
            CASE WHEN c.id IS NULL THEN 'open' ELSE 'suppressed' END, c.expires_at, c.id
     FROM pairs f
-    LEFT JOIN LATERAL ({covering}) c ON true
+    LEFT JOIN LATERAL ({covering_new}) c ON true
     WHERE f.outcome = 'hit' AND f.id IS NULL
     ON CONFLICT (tenant_id, policy_id, resource_id) DO NOTHING
     RETURNING 1
@@ -81,7 +78,7 @@ seen AS (
         suppressed_until = CASE WHEN f.lapsed THEN c.expires_at ELSE v.suppressed_until END,
         exception_id = CASE WHEN f.lapsed THEN c.id ELSE v.exception_id END
     FROM pairs f
-    LEFT JOIN LATERAL ({covering}) c ON f.lapsed
+    LEFT JOIN LATERAL ({covering_known}) c ON true
     WHERE v.id = f.id AND f.outcome = 'hit' AND (%(touch)s OR f.lapsed OR f.differs)
     RETURNING f.was
 ),
@@ -104,12 +101,12 @@ SELECT (SELECT count(*) FROM opened),
        (SELECT coalesce(sum(resources), 0) FROM failed)
 """
 
-# The exception in force that covers a finding longest; without a term comes first.
-COVERING = """
+# The exception in force that covers a finding longest. Only asked for what is opened, opened again or lapsed.
+_COVERING = """
     SELECT x.id, x.expires_at FROM in_force x
-    WHERE (x.policy_id IS NULL OR x.policy_id = f.policy_id)
-      AND (x.resource_id IS NULL OR x.resource_id = f.resource_id)
-    ORDER BY x.expires_at DESC NULLS FIRST LIMIT 1"""
+    LEFT JOIN resources r ON r.tenant_id = %(tenant)s AND r.id = f.resource_id
+    WHERE {gate} AND {covers}
+    ORDER BY x.expires_at DESC NULLS FIRST, x.id LIMIT 1"""
 
 # Not standing open on its own: fixed before, or suppressed by an exception whose term is over.
 _LAPSED = (
@@ -155,21 +152,18 @@ WITH found AS (
     SELECT h.resource_id, h.outcome FROM ({hits}) h
 ),
 standing AS (
-    SELECT resource_id, reason FROM violations
+    SELECT resource_id, reason, first_seen FROM violations
     WHERE tenant_id = %(tenant)s AND policy_id = %(policy)s AND status <> 'fixed'
 ),
-in_force AS MATERIALIZED (
-    SELECT id, policy_id, resource_id, expires_at FROM exceptions
-    WHERE tenant_id = %(tenant)s AND status = 'approved' AND selector IS NULL
-      AND (expires_at IS NULL OR expires_at > now())
-      AND (policy_id IS NULL OR policy_id = %(policy)s)
-),
+{in_force},
 judged AS MATERIALIZED (
     SELECT coalesce(f.resource_id, s.resource_id) AS resource_id, s.reason,
            CASE WHEN f.outcome = 'error' THEN 'error' WHEN f.resource_id IS NULL THEN 'closes'
                 WHEN s.resource_id IS NULL THEN 'opens' ELSE 'stays' END AS kind,
            f.resource_id IS NOT NULL AND EXISTS (
-               SELECT 1 FROM in_force x WHERE x.resource_id IS NULL OR x.resource_id = f.resource_id) AS excepted
+               SELECT 1 FROM in_force x
+               LEFT JOIN resources r ON r.tenant_id = %(tenant)s AND r.id = f.resource_id
+               WHERE {covers}) AS excepted
     FROM found f FULL JOIN standing s ON s.resource_id = f.resource_id
 ),
 totals AS (
@@ -188,7 +182,11 @@ ORDER BY t.kind, j.resource_id COLLATE "C"
 
 def preview_statement(hits: str) -> str:
     """The statement around an engine query of one rule; it reads only."""
-    return _PREVIEW.format(hits=hits)
+    severity = "(SELECT p.severity FROM policies p WHERE p.tenant_id = %(tenant)s AND p.id = %(policy)s)"
+    covered = covers(
+        policy="%(policy)s", resource="f.resource_id", severity=severity, seen="coalesce(s.first_seen, now())"
+    )
+    return _PREVIEW.format(hits=hits, in_force=IN_FORCE, covers=covered)
 
 
 @dataclass(frozen=True)
@@ -226,9 +224,16 @@ def diff_statement(
         judged=_JUDGED,
         in_force=IN_FORCE,
         existing=_EXISTING.format(narrowed=narrowed),
-        covering=COVERING,
+        covering_new=covering("f.id IS NULL", seen="now()"),
+        covering_known=covering("f.lapsed", seen="f.first_seen"),
         lapsed=_LAPSED,
     )
+
+
+def covering(gate: str, *, seen: str) -> str:
+    """The exception in force that covers finding `f` longest, asked where `gate` holds; needs IN_FORCE."""
+    condition = covers(policy="f.policy_id", resource="f.resource_id", severity="f.severity", seen=seen)
+    return _COVERING.format(gate=gate, covers=condition)
 
 
 def orphans_statement(*, by_change: bool = False, by_policy: bool = False, by_resource: bool = False) -> str:

@@ -225,6 +225,8 @@ class _Scan:
         with self._turn() as cursor:
             cursor.execute(statement, values)
             self.outcome += Outcome(fixed=cursor.rowcount)
+        # By itself: decisions take their turn before they touch a violation, so must this.
+        with self._turn():
             settle_exceptions(since=self.scan.started_at)
 
     def _record_populations(self, ready: Sequence[Ready], *, incremental: bool) -> None:

@@ -84,7 +84,7 @@ class PastViolationList(AsOfPage, ListPage):
 
 
 def _subject(row: Any) -> str:
-    return f"{row.policy or 'Every policy'} on {row.resource or 'every resource'}"
+    return str(row.words)
 
 
 class PastExceptionList(AsOfPage, ListPage):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase, QueryDict
 
 from apps.catalog.models import Policy, Resource
 from apps.core import cells
@@ -20,6 +20,8 @@ from ..filters import ViolationFilter
 from ..forms import ExceptionForm
 from ..models import OWN_SOURCE, PolicyException, Violation, ViolationEvent
 from ..queries import latest_open_violations, violations
+from ..scope import OF_STATE
+from ..services.exception_rules import exception_rules
 from ..services.explaining import explain_violation
 from .past import PastViolationList
 
@@ -65,7 +67,7 @@ class ViolationList(ListPage):
     """The violations of now; with `?as_of=`, those that stood at the end of that day."""
 
     name = "findings.violations"
-    template_name = "findings/list_with_days.html"
+    template_name = "findings/violation_list.html"
     title = "Violations"
     lead = "Resources that break a policy, as the last scan found them."
     follow = Step("actions:propose-violations", "Ask for the remediation of these", "request")
@@ -108,7 +110,16 @@ class ViolationList(ListPage):
             "narrowed_resource": Resource.objects.filter(pk=self.request.GET["resource"]).first()
             if self.request.GET.get("resource")
             else None,
+            "set_query": self._set_query(),
         }
+
+    def _set_query(self) -> str:
+        """The filters as an exception for all that pass them would have them; "" where there are none."""
+        query = QueryDict(mutable=True)
+        for name, values in self.active_filters.items():
+            if name not in OF_STATE:
+                query.setlist(name, values)
+        return "" if self.problems else query.urlencode()
 
 
 class LatestOpenList(ListPage):
@@ -148,7 +159,7 @@ class ViolationDetail(DetailPage):
             covering = (
                 PolicyException.objects.select_related(*people).filter(pk=violation.exception_id).first()
             )
-        explained = None
+        rules, explained = exception_rules(), None
         if violation.source == OWN_SOURCE and violation.policy is not None and violation.resource is not None:
             explained = explain_violation(violation=violation)
         return super().get_context_data(
@@ -157,7 +168,11 @@ class ViolationDetail(DetailPage):
             covering=covering,
             pending=self._pending(violation),
             events=ViolationEvent.objects.filter(violation_id=violation.pk).order_by("-id")[:100],
-            form=ExceptionForm(initial={"policy": violation.policy_id, "resource": violation.resource_id}),
+            form=ExceptionForm(
+                initial={"policy": violation.policy_id, "resource": violation.resource_id},
+                endless=rules.endless,
+            ),
+            rules=rules,
             **kwargs,
         )
 
