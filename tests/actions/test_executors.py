@@ -117,3 +117,19 @@ def test_what_happens_behind_its_back_is_seen(stack: ExitStack) -> None:
     conformance.check_a_change_behind_its_back_is_seen(
         rig, lambda: rig.faults.buckets["web1"]["iamConfiguration"].update(publicAccessPrevention="enforced")
     )
+
+
+def test_googles_things_are_known_by_both_their_names(stack: ExitStack) -> None:
+    """Cloud Asset says //storage.googleapis.com/b; rows of the plain format say projects/p/buckets/b."""
+    google = stack.enter_context(FakeGcp())
+    google.add_bucket("plain", labels={"env": "dev"})
+    google.add_machine("web2", labels={"env": "dev"})
+    for type_, native_id in (
+        ("gcp.bucket", "projects/webshop-prod/buckets/plain"),
+        ("gcp.instance", "projects/webshop-prod/zones/europe-west1-b/instances/web2"),
+    ):
+        rig = rig_for("gcp.label", google)
+        rig.target = replace(rig.target, type=type_, native_id=native_id)
+        assert rig.target.type in rig.executor.kind.resource_types
+        assert rig.read() == {"env": "dev", "owner": None}
+        assert rig.settled(rig.plan(), rig.apply(rig.plan()))

@@ -11,13 +11,18 @@ from apps.connectors.gcp import compute, storage
 from .base import Kind, Target
 from .tagging import TagExecutor, TagWords, remove_params, set_params
 
-BUCKET = "storage.googleapis.com/bucket"
+# By Cloud Asset's names, and by those that rows of the plain format have.
+BUCKETS = ("gcp.bucket", "storage.googleapis.com/bucket")
 TYPES = (
     "compute.googleapis.com/disk",
     "compute.googleapis.com/image",
     "compute.googleapis.com/instance",
     "compute.googleapis.com/snapshot",
-    BUCKET,
+    "gcp.disk",
+    "gcp.image",
+    "gcp.instance",
+    "gcp.snapshot",
+    *BUCKETS,
 )
 # Google Cloud, "Requirements for labels": lower-case letters of any script, digits, _ and -; 64 of them.
 WORDS = TagWords(
@@ -32,13 +37,13 @@ WORDS = TagWords(
 
 class _Calls:
     def read(self, cloud: Any, target: Target) -> Mapping[str, str]:
-        read = storage.read_labels if target.type == BUCKET else compute.read_labels
+        read = storage.read_labels if target.type in BUCKETS else compute.read_labels
         return read(cloud, target.native_id)
 
     def change(
         self, cloud: Any, target: Target, put: Mapping[str, str], drop: Mapping[str, str], key: str
     ) -> list[Made]:
-        change = storage.change_labels if target.type == BUCKET else compute.change_labels
+        change = storage.change_labels if target.type in BUCKETS else compute.change_labels
         return [change(cloud, target.native_id, put, drop, key)]
 
 

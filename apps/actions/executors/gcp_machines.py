@@ -10,7 +10,7 @@ from apps.connectors.gcp import compute
 from .base import Kind, State, Target
 from .power import PowerWords, power_kinds
 
-TYPES = ("compute.googleapis.com/instance",)
+TYPES = ("compute.googleapis.com/instance", "gcp.instance")
 WORDS = PowerWords(
     off="terminated",
     going_off=frozenset({"stopping", "pending_stop"}),

@@ -22,7 +22,7 @@ class PreventPublicAccess:
         type="gcp.storage.prevent_public_access",
         title="Prevent public access",
         provider="gcp",
-        resource_types=("storage.googleapis.com/bucket",),
+        resource_types=("gcp.bucket", "storage.googleapis.com/bucket"),
         risk="medium",
         reversible=True,
         description="Enforce public access prevention on a bucket and take allUsers and allAuthenticatedUsers "
