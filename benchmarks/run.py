@@ -33,6 +33,7 @@ from benchmarks.frame import SECONDS, Bench, Row  # noqa: E402
 SUBJECTS = ROOT / "benchmarks" / "subjects"
 TOTAL_SECONDS = 600.0
 TEMPLATE = "bench_template"
+BUFFERS = "1GB"
 HEADINGS = ("what", "ours", "theirs", "ratio", "goal", "met")
 
 
@@ -63,7 +64,8 @@ def machine(server: str) -> str:
     load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
     return (
         f"{processor}, {os.cpu_count()} cores (load {load} at the start), {platform.system()} {platform.machine()},"
-        f" Python {platform.python_version()}, PostgreSQL {server}, one connection, no parallel workers, no fsync"
+        f" Python {platform.python_version()}, PostgreSQL {server}, {BUFFERS} of buffers,\n"
+        f"one connection, no parallel workers, no fsync"
     )
 
 
@@ -74,9 +76,11 @@ class Place:
     """The suite's servers, and a migrated database from which each subject's is copied."""
 
     def __init__(self) -> None:
-        from governance.embedded import addresses, ports
+        from governance.embedded import addresses, ports, postgres
         from tests import servers
 
+        # A quarter of this machine's memory would be usual; the default of 128 MB holds a tenth of a million resources.
+        postgres.FORGETFUL["shared_buffers"] = BUFFERS
         self._servers = servers.reserve(servers.new_folder())
         self._servers.start()
         secret, port = addresses.secrets_of(self._servers.var), ports.read(self._servers.var)

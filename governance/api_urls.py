@@ -10,6 +10,7 @@ from rest_framework.routers import SimpleRouter
 from apps.actions import api as actions
 from apps.audit import api as audit
 from apps.catalog import api as catalog
+from apps.catalog import api_accounts as accounts
 from apps.catalog import api_imports as imports
 from apps.core.problems import no_such_endpoint
 from apps.costs import api as costs
@@ -48,6 +49,7 @@ CATALOG: Routes = [
     ("policies", catalog.PolicyViewSet, "policy"),
     ("imports/<uuid:run_id>/refusals", imports.ImportRefusalViewSet, "import-refusal"),
     ("imports", imports.ImportViewSet, "import"),
+    ("accounts", accounts.CloudAccountViewSet, "account"),
 ]
 FINDINGS: Routes = [
     ("violations/as-of/counts", past.PastCountsViewSet, "past-count"),

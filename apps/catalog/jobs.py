@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 from apps.core.context import current_tenant_id, tenant_transaction
-from apps.jobs.registry import JobKind, register_job
+from apps.jobs.registry import JobKind, register_job, register_sweep
 from apps.jobs.running import JobHandle
 
 from .models import ImportRun
 from .services import import_inventory, import_policies
+from .services.discoveries import JOB_TYPE, ask_for_scan, note_end, start_due_discoveries
+from .services.discovery import discover
 from .sources import discard_source, open_source
 
 Importer = Callable[..., ImportRun]
@@ -45,7 +48,17 @@ def _ended_run(handle: JobHandle) -> ImportRun | None:
         return ImportRun.objects.filter(job_id=handle.job_id, status="succeeded").first()
 
 
+def _discover(handle: JobHandle) -> Mapping[str, Any]:
+    result = discover(account_id=uuid.UUID(handle.params["account_id"]), progress=handle)
+    if result["written"] or result["gone"]:
+        with tenant_transaction(current_tenant_id()):
+            ask_for_scan()
+    return result
+
+
 def register() -> None:
+    register_job(JobKind(type=JOB_TYPE, queue="jobs", title="Discovery", run=_discover, finished=note_end))
+    register_sweep("discoveries", start_due_discoveries)
     for type_, title, importer in (
         ("inventory.import", "Inventory import", import_inventory),
         ("policies.import", "Policy import", import_policies),

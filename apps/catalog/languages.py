@@ -16,8 +16,9 @@ from .framework_drafts import FrameworkDraft
 class PolicyDraft:
     """One definition of a file, looked at: compiled, or refused with a reason.
 
-    `status` is active, disabled, needs_parameters, unsupported or invalid; `refusals` are
-    {"path", "reason"} of the last two. `at` is its place in the file. `provider_id` is the provider's id.
+    `status` is active, disabled, needs_parameters, unsupported or invalid, or failed where the engine itself
+    broke; `refusals` are {"path", "reason"} of the last three. `at` is its place in the file. `provider_id` is
+    the provider's id.
     """
 
     language: str

@@ -21,12 +21,15 @@ from apps.core.db.fields import (
 from apps.core.ids import derived_key, new_id
 from apps.core.models import TenantModel
 
+from .models_discovery import DiscoveryScope, DiscoverySeen
 from .models_frameworks import Control, Framework, PolicyControl, PolicyState
 
 __all__ = [
     "PROVIDERS",
     "SEVERITIES",
     "Control",
+    "DiscoveryScope",
+    "DiscoverySeen",
     "Framework",
     "ImportRefusal",
     "ImportRun",

@@ -2,6 +2,14 @@
 
 from django.urls import path
 
+from .views.accounts import (
+    AccountCreate,
+    AccountDetail,
+    AccountDisconnect,
+    AccountDiscover,
+    AccountList,
+    AccountTest,
+)
 from .views.frameworks import (
     ControlMap,
     FrameworkImport,
@@ -19,6 +27,12 @@ urlpatterns = [
     path("policies/", PolicyList.as_view(), name="policy-list"),
     path("policies/<str:pk>/parameters/", PolicyParameters.as_view(), name="policy-parameters"),
     path("policies/<str:pk>/switch/", PolicySwitch.as_view(), name="policy-switch"),
+    path("accounts/", AccountList.as_view(), name="account-list"),
+    path("accounts/new/", AccountCreate.as_view(), name="account-create"),
+    path("accounts/<uuid:pk>/", AccountDetail.as_view(), name="account-detail"),
+    path("accounts/<uuid:pk>/test/", AccountTest.as_view(), name="account-test"),
+    path("accounts/<uuid:pk>/discover/", AccountDiscover.as_view(), name="account-discover"),
+    path("accounts/<uuid:pk>/disconnect/", AccountDisconnect.as_view(), name="account-disconnect"),
     path("imports/", ImportList.as_view(), name="import-list"),
     path("imports/new/", ImportCreate.as_view(), name="import-create"),
     path("imports/<uuid:pk>/", ImportDetail.as_view(), name="import-detail"),

@@ -55,6 +55,12 @@ GROUPS = (
         (
             Place("Resources", "catalog:resource-list", "box", ("catalog:resource-detail",)),
             Place("Policies", "catalog:policy-list", "book", ("catalog:policy-detail", "catalog:policy-parameters")),
+            Place(
+                "Cloud accounts",
+                "catalog:account-list",
+                "plug",
+                ("catalog:account-detail", "catalog:account-create"),
+            ),
             Place("Imports", "catalog:import-list", "tray", ("catalog:import-detail", "catalog:import-create")),
         ),
     ),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, cast
 
@@ -18,6 +20,8 @@ from apps.rules.custodian.loading import load_yaml
 from apps.rules.errors import InvalidPolicy, PolicyError, Unsupported
 
 from .initiative_reader import initiative_frameworks
+
+log = logging.getLogger(__name__)
 
 LINES = (".jsonl", ".ndjson")
 # Longest texts that the catalog keeps of a definition's own words.
@@ -36,7 +40,7 @@ class PolicyReader:
                 continue
             for definition in split_document(document):
                 found += 1
-                yield _draft(definition, definition.parameters or {}, at)
+                yield _looked_at(definition, at)
         if not found:
             yield PolicyFileRefusal("", "no policy found in it")
 
@@ -75,6 +79,21 @@ def _loaded(raw: bytes) -> Any:
         return error
 
 
+def _looked_at(definition: Definition, at: str) -> PolicyDraft:
+    """A definition, whatever becomes of it: a defect of the engine is that definition's, not its neighbours'."""
+    parameters = definition.parameters or {}
+    try:
+        return _draft(definition, parameters, at)
+    except Exception as error:
+        log.exception("The engine broke on %s%s", definition.name, at)
+        place = f"{at}{'#' + definition.at if definition.at else ''}"
+        return replace(_refused(definition, parameters, place, broke(error)), status="failed")
+
+
+def broke(error: Exception) -> PolicyError:
+    return PolicyError("", f"the engine broke on it: {type(error).__name__}: {error}"[:500])
+
+
 def _draft(definition: Definition, parameters: Mapping[str, Any], at: str) -> PolicyDraft:
     document, place = definition.document, f"{at}{'#' + definition.at if definition.at else ''}"
     try:
@@ -110,13 +129,13 @@ def _refused(
     return PolicyDraft(
         language=definition.language,
         provider_id=_provider_id(definition),
-        name=(definition.name or "unnamed")[:NAME_LIMIT],
+        name=_storable(definition.name or "unnamed")[:NAME_LIMIT],
         provider=_provider_of(definition.language),
         type="",
         effect=None,
         severity=severity if severity in SEVERITIES else "medium",
         status="unsupported" if isinstance(error, Unsupported) else "invalid",
-        definition=definition.document,
+        definition=_storable(definition.document),
         at=at,
         metadata={
             "controls": merged_controls(
@@ -127,6 +146,16 @@ def _refused(
         parameters=dict(parameters),
         refusals=({"path": error.path, "reason": error.reason},),
     )
+
+
+def _storable(value: Any) -> Any:
+    """What a refused definition is kept as: PostgreSQL's JSON has neither NUL nor half surrogates."""
+    if isinstance(value, str):
+        whole = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return whole.replace("\x00", "\N{REPLACEMENT CHARACTER}")
+    if isinstance(value, Mapping):
+        return {_storable(key): _storable(each) for key, each in value.items()}
+    return [_storable(each) for each in value] if isinstance(value, list) else value
 
 
 def _name(definition: Definition, compiled: CompiledRule) -> str:
@@ -144,6 +173,10 @@ def _provider_id(definition: Definition) -> str:
 
 
 def _own_id(definition: Definition) -> str:
+    return str(_storable(_said_id(definition)))
+
+
+def _said_id(definition: Definition) -> str:
     document = definition.document
     for key in ("id", "name"):
         if isinstance(document.get(key), str) and document[key]:

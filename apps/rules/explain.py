@@ -115,11 +115,18 @@ def _leaf(rule: Compare, at: Frame, outcome: Outcome, error: str, *, decisive: b
         rule.at,
         path=name_of(rule.left),
         operator=rule.op,
-        expected=shown(rule.right.value) if isinstance(rule.right, Const) else _seen(rule, at, left=False),
+        expected=_expected(rule, at),
         actual=_seen(rule, at, left=True),
         demand=demand(rule, outcome=outcome == "true") if breach else "",
         error=error,
     )
+
+
+def _expected(rule: Compare, at: Frame) -> str:
+    if not isinstance(rule.right, Const):
+        return _seen(rule, at, left=False)
+    value = shown(rule.right.value)
+    return f"{rule.right.label} ({value})" if rule.right.label else value
 
 
 def _seen(rule: Compare, at: Frame, *, left: bool) -> str:

@@ -24,7 +24,7 @@ they name (`dialect.py`), both by the SQL back end and by the evaluator.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from enum import Enum
 from typing import Literal
@@ -108,9 +108,14 @@ Step = Key | Index
 
 @dataclass(frozen=True, slots=True)
 class Const:
-    """A literal. Lists and dicts in it are never changed after construction."""
+    """A literal. Lists and dicts in it are never changed after construction.
+
+    `label` stands for it in words where the value is another at every compilation (`90 days ago`), so that a reason
+    stays the same as long as the finding does. It never decides anything.
+    """
 
     value: JsonOrMissing
+    label: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,8 +298,8 @@ NODE_TYPES: tuple[type, ...] = (
 
 def children(node: Node) -> Iterator[Node]:
     """The nodes directly under a node, in reading order."""
-    for field in fields(node):
-        value = getattr(node, field.name)
+    for each in fields(node):
+        value = getattr(node, each.name)
         if isinstance(value, NODE_TYPES):
             yield value  # type: ignore[misc]
         elif isinstance(value, tuple):

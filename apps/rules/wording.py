@@ -23,6 +23,7 @@ from apps.rules.tree import (
     RuleValue,
     Tally,
     Value,
+    walk,
 )
 
 SHOWN = 100
@@ -37,7 +38,7 @@ def name_of(value: Value) -> str:
         case Path():
             return _steps_name(value)
         case Const(constant):
-            return shown(constant)
+            return value.label or shown(constant)
         case Count() | Tally():
             return f"count of {name_of(value.over) if isinstance(value, Count) else 'conditions met'}"
         case Collect(_, _, inner):
@@ -81,15 +82,18 @@ def shown(value: JsonOrMissing) -> str:
 def demand(node: Compare, *, outcome: bool) -> str:
     """The requirement that a leaf breaks by this outcome: `must be "TLS1_2"`."""
     words = operator(node.dialect, node.op).demands[0 if outcome else 1]
-    return words.replace(
-        "{}", shown(node.right.value) if isinstance(node.right, Const) else name_of(node.right)
-    )
+    return words.replace("{}", name_of(node.right))
 
 
 def is_breach(node: Compare, *, outcome: bool) -> bool:
     """Whether this outcome of a leaf says that something is not as it must be, rather than which things are
     meant."""
     return operator(node.dialect, node.op).positive is not outcome
+
+
+def is_timed(value: Value) -> bool:
+    """Whether a value is another at every compilation: it is made of the present."""
+    return any(isinstance(part, Const) and part.label for part in walk(value))
 
 
 def is_scope(node: Compare) -> bool:

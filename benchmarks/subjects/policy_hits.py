@@ -53,14 +53,12 @@ class _Measured:
             )
         return found
 
-    def count(self, policies: Policies, counted: str = "h.policy_id", *, without_rls: bool = False) -> int:
+    def count(self, policies: Policies, counted: str = "h.policy_id") -> int:
         """How many hits; the rows stay in the database. Reasons are made if they are what is counted."""
-        connection, total = self.superuser if without_rls else self.app, 0
+        total = 0
         for type_, members in group_by_type(policies).items():
             query = hits_query(members, tenant_id=self.tenant_id, resource_type=type_)
-            row = connection.execute(
-                f"SELECT count({counted}) FROM ({query.text}) h", query.params
-            ).fetchone()
+            row = self.app.execute(f"SELECT count({counted}) FROM ({query.text}) h", query.params).fetchone()
             total += row[0] if row else 0
         return total
 
@@ -116,9 +114,17 @@ class _Measured:
             yield row if goal else Row(row.what, row.ours, row.theirs, row.ratio)
 
     def row_level_security(self) -> Iterator[Row]:
-        ten = mixed_policies()
-        with_it = without = float("inf")
-        for _ in range(3):
-            with_it = min(with_it, took(lambda: self.count(ten))[0])
-            without = min(without, took(lambda: self.count(ten, without_rls=True))[0])
+        """In turns statement by statement: whatever else the machine does meets both."""
+        with_it = without = 0.0
+        for type_, members in group_by_type(mixed_policies()).items():
+            query = hits_query(members, tenant_id=self.tenant_id, resource_type=type_)
+            counted = f"SELECT count(h.policy_id) FROM ({query.text}) h"
+            shortest = [float("inf"), float("inf")]
+            for _ in range(5):
+                for side, connection in enumerate((self.app, self.superuser)):
+                    seconds, _ = took(
+                        lambda c=connection, s=counted, q=query: c.execute(s, q.params).fetchone()
+                    )
+                    shortest[side] = min(shortest[side], seconds)
+            with_it, without = with_it + shortest[0], without + shortest[1]
         yield at_most(1.1, "mixed 10 policies under row-level security against without", with_it, without)

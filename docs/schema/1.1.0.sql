@@ -598,6 +598,84 @@ END;
 REVOKE EXECUTE ON FUNCTION audit_seal_state() FROM PUBLIC;
 
 
+-- tenancy.0004_cloud_accounts
+--
+-- Create model CloudCredential
+--
+CREATE TABLE "cloud_credentials" ("id" uuid NOT NULL PRIMARY KEY, "provider" text NOT NULL, "kind" text NOT NULL, "pattern" text NOT NULL, "endpoint_url" text DEFAULT '' NOT NULL, "source" text DEFAULT '' NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "revoked_at" timestamp with time zone NULL, "tenant_id" uuid NOT NULL);
+--
+-- Create model CloudAccount
+--
+CREATE TABLE "cloud_accounts" ("id" uuid NOT NULL PRIMARY KEY, "provider" text NOT NULL, "account" text NOT NULL, "name" text DEFAULT '' NOT NULL, "status" text DEFAULT 'unproven' NOT NULL, "reference" text NOT NULL, "external_id" text NOT NULL, "regions" text[] DEFAULT '{}'::text[] NOT NULL, "discover_every_minutes" integer NULL, "proven_at" timestamp with time zone NULL, "tested_at" timestamp with time zone NULL, "discovered_at" timestamp with time zone NULL, "discovery_due_at" timestamp with time zone NULL, "discovery_job_id" uuid NULL, "last_result" jsonb DEFAULT '{}'::jsonb NOT NULL, "problem" text DEFAULT '' NOT NULL, "problem_code" text DEFAULT '' NOT NULL, "created_by" text DEFAULT '' NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "updated_at" timestamp with time zone DEFAULT (now()) NOT NULL, "tenant_id" uuid NOT NULL, "credential_id" uuid NOT NULL);
+--
+-- Create constraint cloud_credentials_reference_key on model cloudcredential
+--
+ALTER TABLE "cloud_credentials" ADD CONSTRAINT "cloud_credentials_reference_key" UNIQUE ("tenant_id", "provider", "kind", "pattern");
+--
+-- Create constraint cloud_credentials_tenant_id_id_key on model cloudcredential
+--
+ALTER TABLE "cloud_credentials" ADD CONSTRAINT "cloud_credentials_tenant_id_id_key" UNIQUE ("tenant_id", "id");
+--
+-- Create constraint cloud_credentials_provider_check on model cloudcredential
+--
+ALTER TABLE "cloud_credentials" ADD CONSTRAINT "cloud_credentials_provider_check" CHECK ("provider" IN ('azure', 'aws', 'gcp', 'ibm'));
+--
+-- Create constraint cloud_credentials_kind_check on model cloudcredential
+--
+ALTER TABLE "cloud_credentials" ADD CONSTRAINT "cloud_credentials_kind_check" CHECK ("kind" IN ('environment', 'file', 'assume_role', 'workload_identity'));
+--
+-- Create index cloud_accounts_by_account on F(tenant), F(provider), F(account), F(id) on model cloudaccount
+--
+CREATE INDEX "cloud_accounts_by_account" ON "cloud_accounts" ("tenant_id", "provider", "account", "id");
+--
+-- Create index cloud_accounts_due on field(s) tenant, discovery_due_at of model cloudaccount
+--
+CREATE INDEX "cloud_accounts_due" ON "cloud_accounts" ("tenant_id", "discovery_due_at") WHERE "status" = 'connected';
+--
+-- Create constraint cloud_accounts_account_key on model cloudaccount
+--
+ALTER TABLE "cloud_accounts" ADD CONSTRAINT "cloud_accounts_account_key" UNIQUE ("tenant_id", "provider", "account");
+--
+-- Create constraint cloud_accounts_live_key on model cloudaccount
+--
+CREATE UNIQUE INDEX "cloud_accounts_live_key" ON "cloud_accounts" ("provider", "account") WHERE "status" = 'connected';
+--
+-- Create constraint cloud_accounts_tenant_id_id_key on model cloudaccount
+--
+ALTER TABLE "cloud_accounts" ADD CONSTRAINT "cloud_accounts_tenant_id_id_key" UNIQUE ("tenant_id", "id");
+--
+-- Create constraint cloud_accounts_credential_fk on model cloudaccount
+--
+ALTER TABLE "cloud_accounts" ADD CONSTRAINT "cloud_accounts_credential_fk" FOREIGN KEY ("tenant_id", "credential_id") REFERENCES "cloud_credentials" ("tenant_id", "id") ON DELETE NO ACTION;
+--
+-- Create constraint cloud_accounts_provider_check on model cloudaccount
+--
+ALTER TABLE "cloud_accounts" ADD CONSTRAINT "cloud_accounts_provider_check" CHECK ("provider" IN ('azure', 'aws', 'gcp', 'ibm'));
+--
+-- Create constraint cloud_accounts_status_check on model cloudaccount
+--
+ALTER TABLE "cloud_accounts" ADD CONSTRAINT "cloud_accounts_status_check" CHECK ("status" IN ('unproven', 'connected', 'disconnected'));
+ALTER TABLE "cloud_credentials" ADD CONSTRAINT "cloud_credentials_tenant_id_2672d01d_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "cloud_accounts" ADD CONSTRAINT "cloud_accounts_tenant_id_647d3acd_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "cloud_accounts" ADD CONSTRAINT "cloud_accounts_credential_id_f3f4376b_fk_cloud_credentials_id" FOREIGN KEY ("credential_id") REFERENCES "cloud_credentials" ("id") ON DELETE NO ACTION;
+
+-- tenancy.0005_cloud_account_held
+--
+-- Raw SQL operation
+--
+
+CREATE FUNCTION cloud_account_is_held(asked_provider text, asked_account text) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT
+BEGIN ATOMIC
+    SELECT EXISTS (
+        SELECT FROM cloud_accounts a
+        WHERE a.provider = asked_provider AND a.account = asked_account AND a.status = 'connected'
+          AND a.tenant_id IS DISTINCT FROM NULLIF(current_setting('rls.tenant_id', true), '')::uuid
+    );
+END;
+REVOKE EXECUTE ON FUNCTION cloud_account_is_held(text, text) FROM PUBLIC;
+
+
 -- core.0001_initial
 --
 -- Create model SchemaVersion
@@ -1023,83 +1101,39 @@ CREATE TRIGGER policy_controls_guard BEFORE INSERT OR UPDATE ON policy_controls
     FOR EACH ROW EXECUTE FUNCTION policy_controls_guard();
 
 
--- tenancy.0004_cloud_accounts
+-- catalog.0008_discovery
 --
--- Create model CloudCredential
+-- Create model DiscoveryScope
 --
-CREATE TABLE "cloud_credentials" ("id" uuid NOT NULL PRIMARY KEY, "provider" text NOT NULL, "kind" text NOT NULL, "pattern" text NOT NULL, "endpoint_url" text DEFAULT '' NOT NULL, "source" text DEFAULT '' NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "revoked_at" timestamp with time zone NULL, "tenant_id" uuid NOT NULL);
+CREATE TABLE "discovery_scopes" ("id" uuid NOT NULL PRIMARY KEY, "job_id" uuid NOT NULL, "type" text NOT NULL, "region" text NOT NULL, "status" text DEFAULT 'pending' NOT NULL, "token" text NULL, "pages" integer DEFAULT 0 NOT NULL, "resources" bigint DEFAULT 0 NOT NULL, "gone" bigint DEFAULT 0 NOT NULL, "problem" text DEFAULT '' NOT NULL, "updated_at" timestamp with time zone DEFAULT (now()) NOT NULL, "account_id" uuid NOT NULL, "tenant_id" uuid NOT NULL);
 --
--- Create model CloudAccount
+-- Create model DiscoverySeen
 --
-CREATE TABLE "cloud_accounts" ("id" uuid NOT NULL PRIMARY KEY, "provider" text NOT NULL, "account" text NOT NULL, "name" text DEFAULT '' NOT NULL, "status" text DEFAULT 'unproven' NOT NULL, "reference" text NOT NULL, "external_id" text NOT NULL, "regions" text[] DEFAULT '{}'::text[] NOT NULL, "discover_every_minutes" integer NULL, "proven_at" timestamp with time zone NULL, "tested_at" timestamp with time zone NULL, "discovered_at" timestamp with time zone NULL, "discovery_due_at" timestamp with time zone NULL, "discovery_job_id" uuid NULL, "last_result" jsonb DEFAULT '{}'::jsonb NOT NULL, "problem" text DEFAULT '' NOT NULL, "problem_code" text DEFAULT '' NOT NULL, "created_by" text DEFAULT '' NOT NULL, "created_at" timestamp with time zone DEFAULT (now()) NOT NULL, "updated_at" timestamp with time zone DEFAULT (now()) NOT NULL, "tenant_id" uuid NOT NULL, "credential_id" uuid NOT NULL);
+CREATE TABLE "discovery_seen" ("resource_id" text NOT NULL, "scope_id" uuid NOT NULL, "tenant_id" uuid NOT NULL, PRIMARY KEY ("tenant_id", "scope_id", "resource_id"));
 --
--- Create constraint cloud_credentials_reference_key on model cloudcredential
+-- Create constraint discovery_scopes_key on model discoveryscope
 --
-ALTER TABLE "cloud_credentials" ADD CONSTRAINT "cloud_credentials_reference_key" UNIQUE ("tenant_id", "provider", "kind", "pattern");
+ALTER TABLE "discovery_scopes" ADD CONSTRAINT "discovery_scopes_key" UNIQUE ("tenant_id", "account_id", "job_id", "type", "region");
 --
--- Create constraint cloud_credentials_tenant_id_id_key on model cloudcredential
+-- Create constraint discovery_scopes_tenant_id_id_key on model discoveryscope
 --
-ALTER TABLE "cloud_credentials" ADD CONSTRAINT "cloud_credentials_tenant_id_id_key" UNIQUE ("tenant_id", "id");
+ALTER TABLE "discovery_scopes" ADD CONSTRAINT "discovery_scopes_tenant_id_id_key" UNIQUE ("tenant_id", "id");
 --
--- Create constraint cloud_credentials_provider_check on model cloudcredential
+-- Create constraint discovery_scopes_account_fk on model discoveryscope
 --
-ALTER TABLE "cloud_credentials" ADD CONSTRAINT "cloud_credentials_provider_check" CHECK ("provider" IN ('azure', 'aws', 'gcp', 'ibm'));
+ALTER TABLE "discovery_scopes" ADD CONSTRAINT "discovery_scopes_account_fk" FOREIGN KEY ("tenant_id", "account_id") REFERENCES "cloud_accounts" ("tenant_id", "id") ON DELETE CASCADE;
 --
--- Create constraint cloud_credentials_kind_check on model cloudcredential
+-- Create constraint discovery_scopes_status_check on model discoveryscope
 --
-ALTER TABLE "cloud_credentials" ADD CONSTRAINT "cloud_credentials_kind_check" CHECK ("kind" IN ('environment', 'file', 'assume_role', 'workload_identity'));
+ALTER TABLE "discovery_scopes" ADD CONSTRAINT "discovery_scopes_status_check" CHECK ("status" IN ('pending', 'complete', 'failed'));
 --
--- Create index cloud_accounts_by_account on F(tenant), F(provider), F(account), F(id) on model cloudaccount
+-- Create constraint discovery_seen_scope_fk on model discoveryseen
 --
-CREATE INDEX "cloud_accounts_by_account" ON "cloud_accounts" ("tenant_id", "provider", "account", "id");
---
--- Create index cloud_accounts_due on field(s) tenant, discovery_due_at of model cloudaccount
---
-CREATE INDEX "cloud_accounts_due" ON "cloud_accounts" ("tenant_id", "discovery_due_at") WHERE "status" = 'connected';
---
--- Create constraint cloud_accounts_account_key on model cloudaccount
---
-ALTER TABLE "cloud_accounts" ADD CONSTRAINT "cloud_accounts_account_key" UNIQUE ("tenant_id", "provider", "account");
---
--- Create constraint cloud_accounts_live_key on model cloudaccount
---
-CREATE UNIQUE INDEX "cloud_accounts_live_key" ON "cloud_accounts" ("provider", "account") WHERE "status" = 'connected';
---
--- Create constraint cloud_accounts_tenant_id_id_key on model cloudaccount
---
-ALTER TABLE "cloud_accounts" ADD CONSTRAINT "cloud_accounts_tenant_id_id_key" UNIQUE ("tenant_id", "id");
---
--- Create constraint cloud_accounts_credential_fk on model cloudaccount
---
-ALTER TABLE "cloud_accounts" ADD CONSTRAINT "cloud_accounts_credential_fk" FOREIGN KEY ("tenant_id", "credential_id") REFERENCES "cloud_credentials" ("tenant_id", "id") ON DELETE NO ACTION;
---
--- Create constraint cloud_accounts_provider_check on model cloudaccount
---
-ALTER TABLE "cloud_accounts" ADD CONSTRAINT "cloud_accounts_provider_check" CHECK ("provider" IN ('azure', 'aws', 'gcp', 'ibm'));
---
--- Create constraint cloud_accounts_status_check on model cloudaccount
---
-ALTER TABLE "cloud_accounts" ADD CONSTRAINT "cloud_accounts_status_check" CHECK ("status" IN ('unproven', 'connected', 'disconnected'));
-ALTER TABLE "cloud_credentials" ADD CONSTRAINT "cloud_credentials_tenant_id_2672d01d_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
-ALTER TABLE "cloud_accounts" ADD CONSTRAINT "cloud_accounts_tenant_id_647d3acd_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
-ALTER TABLE "cloud_accounts" ADD CONSTRAINT "cloud_accounts_credential_id_f3f4376b_fk_cloud_credentials_id" FOREIGN KEY ("credential_id") REFERENCES "cloud_credentials" ("id") ON DELETE NO ACTION;
-
--- tenancy.0005_cloud_account_held
---
--- Raw SQL operation
---
-
-CREATE FUNCTION cloud_account_is_held(asked_provider text, asked_account text) RETURNS boolean
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT
-BEGIN ATOMIC
-    SELECT EXISTS (
-        SELECT FROM cloud_accounts a
-        WHERE a.provider = asked_provider AND a.account = asked_account AND a.status = 'connected'
-          AND a.tenant_id IS DISTINCT FROM NULLIF(current_setting('rls.tenant_id', true), '')::uuid
-    );
-END;
-REVOKE EXECUTE ON FUNCTION cloud_account_is_held(text, text) FROM PUBLIC;
-
+ALTER TABLE "discovery_seen" ADD CONSTRAINT "discovery_seen_scope_fk" FOREIGN KEY ("tenant_id", "scope_id") REFERENCES "discovery_scopes" ("tenant_id", "id") ON DELETE CASCADE;
+ALTER TABLE "discovery_scopes" ADD CONSTRAINT "discovery_scopes_account_id_8250d47d_fk_cloud_accounts_id" FOREIGN KEY ("account_id") REFERENCES "cloud_accounts" ("id") ON DELETE CASCADE;
+ALTER TABLE "discovery_scopes" ADD CONSTRAINT "discovery_scopes_tenant_id_1054b523_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
+ALTER TABLE "discovery_seen" ADD CONSTRAINT "discovery_seen_scope_id_23b7d7e3_fk_discovery_scopes_id" FOREIGN KEY ("scope_id") REFERENCES "discovery_scopes" ("id") ON DELETE CASCADE;
+ALTER TABLE "discovery_seen" ADD CONSTRAINT "discovery_seen_tenant_id_ca5851e4_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") ON DELETE CASCADE;
 
 -- reports.0001_initial
 --
@@ -1781,6 +1815,12 @@ CREATE INDEX "violations_foreign" ON "violations" ("tenant_id", "source", "sever
 -- Create constraint recommendations_key on model recommendation
 --
 ALTER TABLE "recommendations" ADD CONSTRAINT "recommendations_key" UNIQUE ("tenant_id", "key");
+
+-- findings.0007_record_updates_by_hash
+--
+-- Raw SQL operation
+--
+ALTER FUNCTION violations_on_update() SET enable_nestloop = off;
 
 -- costs.0001_initial
 --

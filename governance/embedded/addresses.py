@@ -24,6 +24,8 @@ STAGING_BUCKET = "staging"
 CHECKPOINT_BUCKET = "checkpoints"
 
 POSTGRES, VALKEY, S3 = "postgres", "valkey", "s3"
+# The demo's cloud takes any key; this one is of the account 123456789012.
+CLOUD_KEY = "AKIADEMOCLOUD0000001"
 
 _SECRETS = (
     "postgres_superuser",
@@ -41,6 +43,7 @@ _SECRETS = (
     "s3_encryption",
     "django",
     "webhooks",
+    "cloud",
 )
 # What a process without business there gets as an empty variable.
 WITHHELD = (
@@ -86,6 +89,10 @@ def environment(var: Path, environ: Mapping[str, str] = os.environ) -> dict[str,
         "EMAIL_FROM": "Governance desk <governance-desk@localhost>",
         "WEBHOOK_KEY": secret["webhooks"],
     }
+    if environ.get("DEMO") != "0":
+        values["DEMO_CLOUD_URL"] = f"http://{ports.LOOPBACK}:{port['cloud']}"
+        values["DEMO_CLOUD_ACCESS_KEY_ID"] = CLOUD_KEY
+        values["DEMO_CLOUD_SECRET_ACCESS_KEY"] = secret["cloud"]
     if POSTGRES not in outside:
         database = f"{ports.LOOPBACK}:{port['postgres']}/{DATABASE}"
         values["DATABASE_URL"] = f"postgresql://{APP}:{secret['postgres_app']}@{database}"

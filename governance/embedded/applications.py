@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from governance.embedded import addresses, beat, web, worker
+from governance.embedded import addresses, beat, cloud, ports, web, worker
 from governance.embedded.process import Program
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,10 +38,11 @@ def manage(name: str, log: Path, environment: Mapping[str, str], *words: str, ni
 def product(var: Path, environment: Mapping[str, str]) -> Applications:
     """The product's own processes. Web, worker and beat never see the owner's address, nor the sealer's key.
 
-    `DEMO=0` in the environment leaves the demo out.
+    `DEMO=0` in the environment leaves the demo out, and its cloud.
     """
     log = var / "log"
     app = addresses.without_owner(environment)
+    with_demo = environment.get("DEMO", "1") != "0"
     demo = manage("demo", log / "demo.log", environment, "demo", "fill", "--if-empty", niceness=5)
     return Applications(
         migrate=manage("migrate", log / "migrate.log", environment, "migrate", "--no-input"),
@@ -58,6 +59,14 @@ def product(var: Path, environment: Mapping[str, str]) -> Applications:
                 "--watch",
                 "--make-key",
             ),
+            *([_cloud(var, environment)] if with_demo else []),
         ],
-        afterwards=demo if environment.get("DEMO", "1") != "0" else None,
+        afterwards=demo if with_demo else None,
+    )
+
+
+def _cloud(var: Path, environment: Mapping[str, str]) -> Program:
+    """Beside the product: nothing waits for it but the demo's filling."""
+    return cloud.program(
+        ROOT, var / "cloud", var / "log" / "cloud.log", ports.read(var)["cloud"], environment
     )

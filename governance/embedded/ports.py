@@ -23,6 +23,7 @@ NAMES = (
     "s3_filer_grpc",
     "s3_admin",
     "s3_admin_grpc",
+    "cloud",
 )
 
 # Below the range that Linux (32768-) and macOS (49152-) hand to outgoing connections, so that a kept port is

@@ -8,12 +8,15 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 import time_machine
+import yaml
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError, EndpointConnectionError
+from django.conf import settings
 
 from apps.actions.executors.aws_table import AWS_EXECUTORS
 from apps.actions.executors.base import CannotPlan, Change, Executor, Receipt, Target
@@ -272,3 +275,15 @@ def test_a_price_that_is_not_known_is_no_saving() -> None:
         executor.plan(here, {**state, "root_device": "instance-store"}, {})
     with pytest.raises(CannotPlan, match="stopping"):
         executor.plan(here, {**state, "state": "stopping"}, {})
+
+
+def test_the_starter_policies_name_kinds_that_there_are_for_their_type() -> None:
+    starter = Path(settings.BASE_DIR) / "apps" / "catalog" / "starter" / "aws"
+    policies = [p for path in starter.glob("*.yml") for p in yaml.safe_load(path.read_text())["policies"]]
+    named = {p["name"]: p for p in policies if "action" in p["metadata"]}
+    assert len(named) == 12
+    for name, policy in named.items():
+        action = policy["metadata"]["action"]
+        kind = EXECUTORS[action["type"]].kind
+        assert policy["resource"] in kind.resource_types, name
+        assert set(action["params"]) <= set(kind.params.get("properties", {})), name

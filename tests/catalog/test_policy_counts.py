@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from apps.catalog.models import Policy
-from apps.catalog.services import import_policies
+from apps.catalog.services import import_policies, policies
+from apps.findings import policy_reader
 from apps.tenancy.models import Tenant
 from tests.fixtures.estate import import_policy
 
@@ -120,6 +121,55 @@ def test_a_zip_is_read_and_its_ways_out_are_refused(in_tenant: Tenant) -> None:
     run = import_policies(source=packed, name="pack.zip")
     assert run.summary["compiled"] == 1
     assert [r.field for r in run.refusals.all()] == ["../bad.json"]
+
+
+def _named(name: str) -> dict[str, Any]:
+    return {**DEFINITION, "id": f"/definitions/{name}", "name": name}
+
+
+def test_a_definition_that_the_engine_breaks_on_is_failed_and_its_neighbours_land(
+    in_tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = policy_reader.compile_policy
+
+    def with_a_defect(document: dict[str, Any], **rest: Any) -> Any:
+        if document["name"] == "bad":
+            raise KeyError("a defect")
+        return whole(document, **rest)
+
+    monkeypatch.setattr(policy_reader, "compile_policy", with_a_defect)
+    run = import_policy(json.dumps([_named("first"), _named("bad"), _named("last")]))
+    assert run.status == "succeeded"
+    assert (run.summary["compiled"], run.summary["unsupported"], run.summary["failed"]) == (2, 0, 1)
+    (reason,) = run.summary["failures"].values()
+    assert "KeyError" in reason
+    assert [(r.native_id, r.reason) for r in run.refusals.all()] == [("bad", reason)]
+    assert set(Policy.objects.values_list("metadata__provider_id", flat=True)) == {
+        "/definitions/first", "/definitions/last",
+    }  # fmt: skip
+
+
+def test_a_definition_that_can_not_be_stored_is_failed_and_its_neighbours_land(
+    in_tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = policies._apply
+
+    def with_a_defect(policy: Policy, *rest: Any, **more: Any) -> None:
+        whole(policy, *rest, **more)
+        if policy.metadata["provider_id"].endswith("bad"):
+            Policy.objects.raw("SELECT no_such_column FROM policies")[0]
+
+    monkeypatch.setattr(policies, "_apply", with_a_defect)
+    run = import_policy(json.dumps([_named("first"), _named("bad"), _named("last")]))
+    assert (run.summary["compiled"], run.summary["unsupported"], run.summary["failed"]) == (2, 0, 1)
+    assert Policy.objects.count() == 2
+
+
+@pytest.mark.parametrize("text", ["\\u0000", "\\ud800"])
+def test_what_a_database_does_not_take_is_refused_and_fails_nothing(in_tenant: Tenant, text: str) -> None:
+    odd = json.dumps(_named("odd")).replace("westeurope", text)
+    run = import_policy(f"[{json.dumps(_named('good'))}, {odd}]")
+    assert (run.summary["compiled"], run.summary["unsupported"], run.summary["failed"]) == (1, 1, 0)
 
 
 @pytest.mark.skipif(not (CORPORA / "policies").is_dir(), reason="the public corpora are not here")

@@ -39,6 +39,14 @@ ROWS: dict[str, dict[str, Any]] = {
         "reference": "environment:X",
         "external_id": "e",
     },
+    "discovery_scopes": {
+        "id": "uuid:scope",
+        "account_id": "uuid:account",
+        "job_id": "uuid:job",
+        "type": "aws.s3",
+        "region": "global",
+    },
+    "discovery_seen": {"scope_id": "uuid:scope", "resource_id": "{t}-resource"},
     "jobs": {"id": "uuid:job", "type": "t", "queue": "jobs", "idempotency_key": "k"},
     "audits": {"id": "uuid:audit", "actor": "system:test", "action": "a.b.c"},
     "audit_chains": {"id": "uuid:chain"},
@@ -307,6 +315,8 @@ def test_a_row_can_not_move_to_another_tenant(as_a: Any, estates: Any, table: st
             "framework_id",
             "control_id",
             "credential_id",
+            "account_id",
+            "scope_id",
             "notice_id",
             "delivery_id",
             "anomaly_id",
@@ -317,6 +327,7 @@ def test_a_row_can_not_move_to_another_tenant(as_a: Any, estates: Any, table: st
         not in {
             ("evaluation_errors", "policy_id"),
             ("policy_evaluations", "policy_id"),
+            ("discovery_seen", "resource_id"),
             ("action_targets", "resource_id"),
         }
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -191,3 +192,59 @@ def test_an_explanation_goes_into_elements_and_errors() -> None:
         "error",
         "values of different kinds cannot be ordered",
     )
+
+
+LATER = NOW + timedelta(days=3)
+AGED = [
+    (
+        {"type": "value", "key": "CreateTime", "value_type": "age", "op": "gt", "value": 90},
+        'CreateTime is "2024-01-01T00:00:00.000000Z", must not be before 90 days ago',
+    ),
+    (
+        {"type": "value", "key": "NotAfter", "value_type": "expiration", "op": "lt", "value": 30},
+        'NotAfter is "2024-02-01T00:00:00.000000Z", must not be before 30 days from now',
+    ),
+]
+
+
+@pytest.mark.parametrize(("condition", "said"), AGED)
+def test_a_reason_of_an_age_is_the_same_at_every_scan(
+    rules_connection: psycopg.Connection, condition: dict[str, Any], said: str
+) -> None:
+    database.empty(rules_connection)
+    aged = {"CreateTime": "2024-01-01T00:00:00Z", "NotAfter": "2024-02-01"}
+    database.fill(rules_connection, [Resource(id="r", type="aws.ebs", provider="aws", properties=aged)])
+    document = {"name": "p", "resource": "aws.ebs", "filters": [condition]}
+    reasons = {
+        database.ask(rules_connection, [("p", compile_policy(document, language="custodian", now=now))])[
+            "p", "r"
+        ]
+        for now in (NOW, LATER)
+    }
+    assert reasons == {("hit", said)}
+
+
+def test_a_reason_of_azures_clock_is_the_same_at_every_scan(rules_connection: psycopg.Connection) -> None:
+    database.empty(rules_connection)
+    database.fill(rules_connection, [account({"made": "2024-01-01T00:00:00Z"})])
+    conditions = [
+        {"field": "tags.made", "less": "[addDays(utcNow(), -90)]"},
+        {"value": "[utcNow()]", "greater": "[field('tags.made')]"},
+    ]
+    for condition in conditions:
+        rule = {"if": {"allOf": [TYPE, condition]}, "then": {"effect": "audit"}}
+        reasons = [
+            database.ask(rules_connection, [("p", compile_policy(rule, language="azure", now=now))])["p", "r"]
+            for now in (NOW, LATER)
+        ]
+        assert reasons[0] == reasons[1]
+        assert "utcNow()" in reasons[0][1]
+
+
+def test_an_explanation_says_when_as_well(rules_connection: psycopg.Connection) -> None:
+    document = {"name": "p", "resource": "aws.ebs", "filters": [AGED[0][0]]}
+    found = Resource(
+        id="r", type="aws.ebs", provider="aws", properties={"CreateTime": "2024-01-01T00:00:00Z"}
+    )
+    leaf = explain(compile_policy(document, language="custodian", now=NOW), found).leaves()[-1]
+    assert leaf.expected.startswith('90 days ago ("20')

@@ -25,13 +25,20 @@ class ImportCommand(TenantCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         sub = parser.add_subparsers(dest="verb", required=True)
         command = sub.add_parser("import", help="import a file")
-        super().add_arguments(command)
+        self.add_common_arguments(command)
         if self.formats:
             command.add_argument(
                 "--format", help=f"{', '.join(self.formats)}; told from the file unless given"
             )
         add_queue_argument(command)
         command.add_argument("path", metavar="PATH", type=Path)
+        self.add_verbs(sub)
+
+    def add_common_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
+
+    def add_verbs(self, sub: Any) -> None:
+        """For a command that does more than import."""
 
     def run_for_tenant(self, options: dict[str, Any]) -> Mapping[str, Any]:
         path: Path = options["path"]
@@ -71,7 +78,8 @@ class ImportCommand(TenantCommand):
                 f"refused {result['refused']}"
             )
         if "compiled" in result:
-            lines.append(f"compiled {result['compiled']}, unsupported {result['unsupported']}")
+            counts = ("compiled", "unsupported", "failed")
+            lines.append(", ".join(f"{name} {result[name]}" for name in counts))
         if result.get("error"):
             lines.append(f"failed: {result['error']}")
         return "\n".join(lines) or super().describe(result)

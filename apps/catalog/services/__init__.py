@@ -1,6 +1,7 @@
 """What the catalog does: imports of inventory and policies, changes of a policy, connected clouds."""
 
 from .clouds import check_account, cloud_of
+from .discoveries import start_discovery
 from .framework_import import import_framework_file
 from .frameworks import install_framework, save_framework, set_retention
 from .importing import ImportLog
@@ -22,6 +23,7 @@ __all__ = [
     "set_policy_severity",
     "set_policy_status",
     "set_retention",
+    "start_discovery",
     "sync_mappings",
     "unmap_policy",
 ]

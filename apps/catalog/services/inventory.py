@@ -99,14 +99,15 @@ def _spool(items: Iterator[ResourceRecord | Refusal], spool: IO[bytes], log: Imp
             key = hash((row_id, item.part))
             last.note(key, number, item.line)
             head = f"{key} {number} {item.line} {json.dumps(item.native_id)}\n"
-            spool.write(head.encode() + _copy_line(row_id, item))
+            spool.write(head.encode() + copy_line(row_id, item))
             number += 1
         if log.read % BATCH_ROWS == 0:
             log.save()
     return last
 
 
-def _copy_line(row_id: str, record: ResourceRecord) -> bytes:
+def copy_line(row_id: str, record: ResourceRecord) -> bytes:
+    """A record as a line of COPY's text form, under the row's id."""
     values = (
         row_id,
         record.provider,
@@ -148,16 +149,17 @@ def _merge_spool(spool: IO[bytes], last: _LastOf, log: ImportLog) -> None:
             continue
         row_id = row[: row.index(b"\t")]
         if len(batch) >= BATCH_ROWS or size >= BATCH_BYTES or row_id in ids:
-            _merge(batch, log)
+            merge_rows(batch, log)
             batch, ids, size = [], set(), 0
         batch.append(row)
         ids.add(row_id)
         size += len(row)
     if batch:
-        _merge(batch, log)
+        merge_rows(batch, log)
 
 
-def _merge(rows: list[bytes], log: ImportLog) -> None:
+def merge_rows(rows: list[bytes], log: ImportLog) -> None:
+    """Write rows that `copy_line` has made, each id once, in a transaction of its own; counts into `log`."""
     tenant_id = current_tenant_id()
     with tenant_transaction(tenant_id), connection.cursor() as cursor:
         cursor.execute(_TEMPORARY)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 
 from apps.audit.services import record
 from apps.core.context import current, current_tenant_id, tenant_transaction
@@ -26,6 +27,11 @@ from .importing import ImportLog, Progress
 from .mappings import sync_mappings
 from .policy_files import policy_files
 
+logger = logging.getLogger(__name__)
+
+FAILED = "failed"
+"""A draft's status only: the engine broke on the definition, and no policy is made of it."""
+LISTED_FAILURES = 100
 COMPILED = ("active", "disabled", "needs_parameters", "draft")
 REFUSED = ("unsupported", "invalid")
 # Under this key of a policy's metadata stands the severity that people gave it; an import leaves it alone.
@@ -50,9 +56,10 @@ def import_policies(
 ) -> ImportRun:
     """Import a file, folder or ZIP of policies; returns the finished run.
 
-    Every definition ends compiled, or is kept as `unsupported` or `invalid` with JSON path and reason. The
-    run's summary: {"compiled", "unsupported", "failed", "reasons": {text: count}}. A changed definition
-    becomes a new version; status and parameter values that people set stay.
+    Every definition ends compiled, or is kept as `unsupported` or `invalid` with JSON path and reason, or is one
+    that the engine broke on: that one is `failed`, named among the refusals, and stays as it was before. The run's
+    summary: {"compiled", "unsupported", "failed", "reasons": {text: count}, "failures": {name: why}}. A changed
+    definition becomes a new version; status and parameter values that people set stay.
     """
     del format  # a policy file tells its own language
     log = ImportLog(kind="policies", source=name, format="", progress=progress)
@@ -80,10 +87,15 @@ class _Tally:
     def __init__(self) -> None:
         self.compiled = self.unsupported = self.failed = 0
         self.reasons: Counter[str] = Counter()
+        self.failures: dict[str, str] = {}
         self._given: dict[str, str] = {}
 
     def count(self, draft: PolicyDraft) -> None:
-        if draft.status in COMPILED:
+        if draft.status == FAILED:
+            self.failed += 1
+            if len(self.failures) < LISTED_FAILURES:
+                self.failures[f"{draft.name} {draft.at}".strip()] = draft.refusals[0]["reason"]
+        elif draft.status in COMPILED:
             self.compiled += 1
         else:
             self.unsupported += 1
@@ -102,6 +114,7 @@ class _Tally:
             "unsupported": self.unsupported,
             "failed": self.failed,
             "reasons": dict(self.reasons.most_common()),
+            "failures": self.failures,
         }
 
 
@@ -113,36 +126,55 @@ def _import_file(name: str, raw: bytes, log: ImportLog, tally: _Tally) -> None:
             log.refuse(item.line, f"{name}{item.at}", item.reason)
             continue
         drafts.append(item)
-        tally.count(item)
-        for refusal in item.refusals:
-            log.refuse(None, f"{name}{item.at} {refusal['path']}".strip(), refusal["reason"], item.name)
-            break
     with tenant_transaction(current_tenant_id()):
-        for draft in _joined(drafts):
-            written = _save(draft, name, tally)
-            if draft.status in REFUSED:
-                continue
-            log.written += written
-            log.unchanged += not written
+        for same in _together(drafts):
+            for draft in _save_one(same, name, log, tally):
+                tally.count(draft)
+                for refusal in draft.refusals[:1]:
+                    at = f"{name}{draft.at} {refusal['path']}".strip()
+                    log.refuse(None, at, refusal["reason"], draft.name)
         for framework in policy_language().frameworks(raw, name):
             save_framework(draft=framework)
 
 
-def _joined(drafts: list[PolicyDraft]) -> list[PolicyDraft]:
-    """A definition and the members of an initiative that name it are one policy, under all of their controls."""
-    joined: dict[tuple[str, str, str], PolicyDraft] = {}
+def _save_one(same: list[PolicyDraft], file: str, log: ImportLog, tally: _Tally) -> list[PolicyDraft]:
+    """Save what several drafts of one definition say; as they ended, `failed` where it could not be saved.
+
+    In a savepoint: what breaks on one definition leaves its neighbours alone.
+    """
+    draft = _joined(same)
+    if draft.status == FAILED:
+        return same
+    try:
+        with transaction.atomic():
+            written = _save(draft, file, tally)
+    except OperationalError:  # the server is away: no definition's fault
+        raise
+    except Exception as error:
+        logger.exception("The import broke on %s of %s", draft.name, file)
+        why = f"the engine broke on it: {type(error).__name__}: {str(error).splitlines()[:1]}"[:500]
+        return [replace(each, status=FAILED, refusals=({"path": "", "reason": why},)) for each in same]
+    if draft.status not in REFUSED:
+        log.written += written
+        log.unchanged += not written
+    return same
+
+
+def _together(drafts: list[PolicyDraft]) -> list[list[PolicyDraft]]:
+    """A definition and the members of an initiative that name it are one policy."""
+    together: dict[tuple[str, str, str], list[PolicyDraft]] = {}
     for draft in drafts:
         key = (draft.language, draft.provider_id, definition_sha256(draft.definition))
-        known = joined.get(key)
-        if known is None:
-            joined[key] = draft
-            continue
-        controls = merged_controls(
-            controls_by_framework(known.metadata.get("controls")),
-            controls_by_framework(draft.metadata.get("controls")),
-        )
-        joined[key] = replace(known, metadata={**known.metadata, "controls": controls})
-    return list(joined.values())
+        together.setdefault(key, []).append(draft)
+    return list(together.values())
+
+
+def _joined(same: list[PolicyDraft]) -> PolicyDraft:
+    """Drafts of one definition as one, under all of their controls."""
+    if len(same) == 1:
+        return same[0]
+    controls = merged_controls(*(controls_by_framework(draft.metadata.get("controls")) for draft in same))
+    return replace(same[0], metadata={**same[0].metadata, "controls": controls})
 
 
 def _save(draft: PolicyDraft, file: str, tally: _Tally) -> bool:

@@ -11,15 +11,21 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ("core", "0003_schema_version"),
+        ("findings", "0007_record_updates_by_hash"),
+        ("catalog", "0008_discovery"),
         ("actions", "0003_guards"),
         ("audit", "0005_seal_state"),
+        ("findings", "0005_point_in_time"),
+        ("tenancy", "0005_cloud_account_held"),
+        ("notices", "0001_initial"),
+        ("costs", "0003_lines"),
         ("catalog", "0007_framework_records"),
         ("findings", "0005_point_in_time"),
         ("reports", "0002_framework"),
         ("findings", "0006_foreign_findings"),
         ("tenancy", "0005_cloud_account_held"),
         ("notices", "0001_initial"),
-        ("catalog", "0005_documents_by_type"),
+        ("costs", "0003_lines"),
         ("costs", "0004_account_names"),
     ]
     operations = [SetSchemaVersion("1.1.0")]

@@ -152,7 +152,7 @@ def settle_exceptions(*, since: datetime) -> None:
     What was approved since then suppresses what the scan opened meanwhile; what ended suppresses nothing.
     """
     approved = PolicyException.objects.filter(
-        status="approved", decided_at__gte=since, selector=None
+        status="approved", decided_at__gte=since, selector__isnull=True
     ).exclude(expires_at__lte=TransactionNow())
     for exception in approved:
         covered_violations(policy=exception.policy, resource=exception.resource).filter(status="open").update(

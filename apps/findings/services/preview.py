@@ -138,11 +138,14 @@ def rule_query(policy_id: str, rule: CompiledRule) -> SqlQuery:
     types = rule.resource_types
     one = [(policy_id, rule)]
     if types is None:
-        return hits_query(one, tenant_id=current_tenant_id())
+        return hits_query(one, tenant_id=current_tenant_id(), without_deleted=True)
     there = sorted(types & present_types())
     if not there or len(there) > MANY_TYPES:
         return hits_query(one if there else [], tenant_id=current_tenant_id())
-    queries = [hits_query(one, tenant_id=current_tenant_id(), resource_type=type_) for type_ in there]
+    queries = [
+        hits_query(one, tenant_id=current_tenant_id(), resource_type=type_, without_deleted=True)
+        for type_ in there
+    ]
     return SqlQuery(
         " union all ".join(f"({query.text})" for query in queries),
         tuple(param for query in queries for param in query.params),

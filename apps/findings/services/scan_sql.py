@@ -43,26 +43,33 @@ in_force AS MATERIALIZED (
       AND (expires_at IS NULL OR expires_at > now())
 )"""
 
+# The join is a full one for two reasons: it says of every pair what is there, and it is never a nested loop, which
+# the planner would take for two sets of whose size it knows nothing.
 _DIFF = """
 WITH hits AS MATERIALIZED ({hits}),
 {judged},
 found AS MATERIALIZED (
     SELECT h.resource_id, h.policy_id, h.outcome, h.reason, j.severity, j.current_version
-    FROM hits h
-    JOIN judged j ON j.id = h.policy_id
-    JOIN resources r ON r.id = h.resource_id AND coalesce(r.status, '') NOT IN ('deleted', 'reported')
+    FROM hits h JOIN judged j ON j.id = h.policy_id
 ),
 {in_force},
 {existing},
+pairs AS MATERIALIZED (
+    SELECT e.id, e.status AS was, e.suppressed_until, f.outcome,
+           f.policy_id, f.resource_id, f.reason, f.severity, f.current_version,
+           {lapsed} AS lapsed,
+           (e.reason, e.severity, e.policy_version)
+               IS DISTINCT FROM (f.reason, f.severity, f.current_version) AS differs
+    FROM found f FULL JOIN existing e ON e.policy_id = f.policy_id AND e.resource_id = f.resource_id
+),
 opened AS (
     INSERT INTO violations (id, tenant_id, policy_id, resource_id, severity, reason, policy_version,
                             status, suppressed_until, exception_id)
     SELECT new_uuid7(), %(tenant)s, f.policy_id, f.resource_id, f.severity, f.reason, f.current_version,
            CASE WHEN c.id IS NULL THEN 'open' ELSE 'suppressed' END, c.expires_at, c.id
-    FROM found f
-    LEFT JOIN existing e USING (policy_id, resource_id)
+    FROM pairs f
     LEFT JOIN LATERAL ({covering}) c ON true
-    WHERE f.outcome = 'hit' AND e.id IS NULL
+    WHERE f.outcome = 'hit' AND f.id IS NULL
     ON CONFLICT (tenant_id, policy_id, resource_id) DO NOTHING
     RETURNING 1
 ),
@@ -70,22 +77,18 @@ seen AS (
     UPDATE violations v SET
         last_seen = now(), reason = f.reason, severity = f.severity, policy_version = f.current_version,
         fixed_at = NULL,
-        status = CASE WHEN {lapsed} THEN CASE WHEN c.id IS NULL THEN 'open' ELSE 'suppressed' END ELSE v.status END,
-        suppressed_until = CASE WHEN {lapsed} THEN c.expires_at ELSE v.suppressed_until END,
-        exception_id = CASE WHEN {lapsed} THEN c.id ELSE v.exception_id END
-    FROM found f
-    JOIN existing e USING (policy_id, resource_id)
-    LEFT JOIN LATERAL ({covering}) c ON true
-    WHERE v.id = e.id AND f.outcome = 'hit' AND (
-        %(touch)s OR {lapsed} OR (e.reason, e.severity, e.policy_version)
-            IS DISTINCT FROM (f.reason, f.severity, f.current_version))
-    RETURNING e.status AS was
+        status = CASE WHEN f.lapsed THEN CASE WHEN c.id IS NULL THEN 'open' ELSE 'suppressed' END ELSE v.status END,
+        suppressed_until = CASE WHEN f.lapsed THEN c.expires_at ELSE v.suppressed_until END,
+        exception_id = CASE WHEN f.lapsed THEN c.id ELSE v.exception_id END
+    FROM pairs f
+    LEFT JOIN LATERAL ({covering}) c ON f.lapsed
+    WHERE v.id = f.id AND f.outcome = 'hit' AND (%(touch)s OR f.lapsed OR f.differs)
+    RETURNING f.was
 ),
 fixed AS (
     UPDATE violations v SET status = 'fixed', fixed_at = now(), suppressed_until = NULL, exception_id = NULL
-    FROM existing e
-    WHERE v.id = e.id AND e.status <> 'fixed'
-      AND NOT EXISTS (SELECT 1 FROM found f WHERE f.policy_id = e.policy_id AND f.resource_id = e.resource_id)
+    FROM pairs p
+    WHERE v.id = p.id AND p.was <> 'fixed' AND p.outcome IS NULL
     RETURNING 1
 ),
 failed AS (
@@ -97,8 +100,7 @@ failed AS (
 SELECT (SELECT count(*) FROM opened),
        (SELECT count(*) FROM seen WHERE was = 'fixed'),
        (SELECT count(*) FROM fixed),
-       (SELECT count(*) FROM existing e JOIN found f USING (policy_id, resource_id)
-        WHERE f.outcome = 'hit' AND e.status <> 'fixed'),
+       (SELECT count(*) FROM pairs WHERE outcome = 'hit' AND id IS NOT NULL AND was <> 'fixed'),
        (SELECT coalesce(sum(resources), 0) FROM failed)
 """
 
@@ -110,7 +112,9 @@ COVERING = """
     ORDER BY x.expires_at DESC NULLS FIRST LIMIT 1"""
 
 # Not standing open on its own: fixed before, or suppressed by an exception whose term is over.
-_LAPSED = "(e.status = 'fixed' OR (e.status = 'suppressed' AND e.suppressed_until <= now()))"
+_LAPSED = (
+    "e.id IS NOT NULL AND (e.status = 'fixed' OR (e.status = 'suppressed' AND e.suppressed_until <= now()))"
+)
 
 # What no statement of a scan has judged: policies that are not active, types that a policy no longer looks at,
 # resources that are gone. An active policy that is not among the judged as it stands now (it did not compile,
@@ -148,9 +152,7 @@ _OF_POLICY = "\n      AND v.policy_id = %(policy)s"
 # gives one row, the others as many as there are samples.
 _PREVIEW = """
 WITH found AS (
-    SELECT h.resource_id, h.outcome FROM ({hits}) h WHERE NOT EXISTS (
-        SELECT 1 FROM resources r
-        WHERE r.tenant_id = %(tenant)s AND r.id = h.resource_id AND r.status IN ('deleted', 'reported'))
+    SELECT h.resource_id, h.outcome FROM ({hits}) h
 ),
 standing AS (
     SELECT resource_id, reason FROM violations

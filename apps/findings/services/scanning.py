@@ -176,6 +176,7 @@ class _Scan:
             resource_type=group.type,
             changed_since=group.since,
             resource_id=resource_id,
+            without_deleted=True,
         )
         text, values = named(query)
         values |= {"type": group.type, "since": group.since, "resource": resource_id}

@@ -31,6 +31,7 @@ from apps.rules.tree import (
     disjunction,
     negation,
 )
+from apps.rules.wording import SHOWN, is_timed, name_of
 
 _BY_LOWER = {name.lower(): name for name in FUNCTIONS if "_" not in name}
 _ORDER = {name.lower(): name for name in ("less", "lessOrEquals", "greater", "greaterOrEquals")}
@@ -108,7 +109,9 @@ def fold(node: Func, at: str) -> Value:
 
 def _fold(name: str, evaluate: Callable, args: tuple[Value, ...], at: str) -> Const:
     try:
-        return Const(evaluate([arg.value for arg in args if isinstance(arg, Const)]))
+        made = evaluate([arg.value for arg in args if isinstance(arg, Const)])
+        timed = any(is_timed(arg) for arg in args)
+        return Const(made, f"{name}({', '.join(map(name_of, args))})"[:SHOWN] if timed else "")
     except EvaluationError as error:
         raise InvalidPolicy(at, f"{name}() cannot be computed: {error}") from error
     except (ValueError, TypeError, IndexError, OverflowError, KeyError) as error:
@@ -233,7 +236,7 @@ def _current(node: ast.Call, scope: Scope, at: str) -> Value:
 def _now(node: ast.Call, scope: Scope, at: str) -> Value:
     moment = scope.definition.now
     if not node.args:
-        return Const(moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond:06d}Z")
+        return Const(moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond:06d}Z", "utcNow()")
     pattern = _name_argument(node, scope, at)
     known = {
         "yyyy-MM-dd": "%Y-%m-%d",
@@ -243,7 +246,7 @@ def _now(node: ast.Call, scope: Scope, at: str) -> Value:
     }
     if pattern not in known:
         raise Unsupported(at, f"the date format {pattern[:40]} is not known")
-    return Const(moment.strftime(known[pattern]))
+    return Const(moment.strftime(known[pattern]), f"utcNow('{pattern}')")
 
 
 def as_rule(value: Value, at: str) -> Rule:

@@ -64,9 +64,7 @@ def age_filter(data: Filter, context: Context, at: str) -> Rule:
         raise InvalidPolicy(f"{at}.op", "an age is compared by an order")
     spans = {name: number_setting(data, name, at) for name in ("days", "hours", "minutes")}
     limit = shifted(context.now, **{name: -span for name, span in spans.items()})
-    return Compare(
-        "custodian", _AGE_OPERATORS[str(operator)], _dated_attribute(data, context), Const(limit), at
-    )
+    return Compare("custodian", _AGE_OPERATORS[str(operator)], _dated_attribute(data, context), limit, at)
 
 
 def _dated_attribute(data: Filter, context: Context) -> Value:
@@ -112,7 +110,7 @@ def marked_for_op(data: Filter, context: Context, at: str) -> Rule:
     )
     reading = "label-mark" if context.provider == "gcp" else "tag-mark"
     date = Func("custodian", reading, (tag_value(tag), Const(action)), f"the date in {tag}")
-    return Compare("custodian", "not-after", date, Const(limit), at)
+    return Compare("custodian", "not-after", date, limit, at)
 
 
 def tag_count(data: Filter, context: Context, at: str) -> Rule:

@@ -16,12 +16,11 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 
-from apps.rules.custodian.conversions import conversion
-from apps.rules.custodian.fragments import by_kind, string_of
-from apps.rules.dialect import Operator, SqlScope
-from apps.rules.sql.fragment import Sql, number, sql, text
+from apps.rules.custodian.fragments import by_kind, once, string_of
+from apps.rules.dialect import Function, Operator, SqlScope
+from apps.rules.sql.fragment import FALSE, Sql, number, sql, text
 from apps.rules.sql.values import SqlValue, Truth
-from apps.rules.tree import MISSING, Json, JsonOrMissing
+from apps.rules.tree import MISSING, Const, Json, JsonOrMissing
 
 _DATE = "(?:[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{4}/[0-9]{2}/[0-9]{2})"
 _TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,9})?)?"
@@ -51,12 +50,23 @@ def written(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z").rjust(27, "0")
 
 
-def shifted(now: datetime, *, days: float = 0, hours: float = 0, minutes: float = 0) -> str:
-    """`now` moved, kept within the years that can be written."""
+def shifted(now: datetime, *, days: float = 0, hours: float = 0, minutes: float = 0) -> Const:
+    """`now` moved, kept within the years that can be written; in words, "90 days ago"."""
+    label = _from_now({"day": days, "hour": hours, "minute": minutes})
     try:
-        return written(now + timedelta(days=days, hours=hours, minutes=minutes))
+        return Const(written(now + timedelta(days=days, hours=hours, minutes=minutes)), label)
     except OverflowError:
-        return _LAST if days > 0 else _FIRST
+        return Const(_LAST if days > 0 else _FIRST, label)
+
+
+def _from_now(spans: dict[str, float]) -> str:
+    told = [f"{abs(n):g} {unit}{'' if abs(n) == 1 else 's'}" for unit, n in spans.items() if n]
+    if not told:
+        return "now"
+    signs = {n > 0 for n in spans.values() if n}
+    if len(signs) == 2:
+        return "now " + " ".join(f"{n:+g} {unit}s" for unit, n in spans.items() if n)
+    return f"{' '.join(told)} {'from now' if signs == {True} else 'ago'}"
 
 
 def read_date(value: JsonOrMissing) -> str | None:
@@ -117,8 +127,20 @@ def _read_epoch(value: Decimal) -> str | None:
 # --- SQL ------------------------------------------------------------------------------------------------------
 
 
-def _date_sql(x: Sql) -> Sql:
-    return dated(by_kind(x, {"string": text_moment(string_of(x)), "number": _number_moment(x)}, _NO_MOMENT))
+class Dated(SqlValue):
+    """A date that is still a timestamptz (NULL where it is none); written only where its text is asked for."""
+
+    def __init__(self, moment: Sql) -> None:
+        super().__init__("json", dated(moment))
+        self.moment = moment
+
+
+def _date_sql(args: Sequence[SqlValue], scope: SqlScope) -> SqlValue:
+    return Dated(once(args[0], scope, _moment_of))
+
+
+def _moment_of(x: Sql) -> Sql:
+    return by_kind(x, {"string": text_moment(string_of(x)), "number": _number_moment(x)}, _NO_MOMENT)
 
 
 _NO_MOMENT = Sql("null::timestamptz")
@@ -184,10 +206,35 @@ def _compared(symbol: str, demands: tuple[str, str], *, when_no_date: bool = Fal
         return _HOLDS[symbol](left, right)
 
     def to_sql(left: SqlValue, right: SqlValue, _: SqlScope) -> Truth:
+        if isinstance(left, Dated) and isinstance(right.constant, str):
+            return Truth(_compared_moment(left.moment, symbol, right.constant, when_no_date=when_no_date))
         compared = sql(f'({{}}) collate "C" {symbol} {{}}', left.text(), right.text())
         return Truth(sql(f"coalesce({{}}, {'true' if when_no_date else 'false'})", compared))
 
     return Operator(evaluate, to_sql, demands)
+
+
+def _compared_moment(moment: Sql, symbol: str, date: str, *, when_no_date: bool) -> Sql:
+    """The same without writing the date: whether it lies in the time that the comparison leaves. Years beyond 1 to 9999
+    are no dates, hence ranges with two ends; by `<@`, since BETWEEN would read the date twice."""
+    first, last = {
+        "<": (_FIRST, _beside(date, -1)),
+        "<=": (_FIRST, date),
+        ">": (_beside(date, 1), _LAST),
+        ">=": (date, _LAST),
+    }.get(symbol, (date, date))
+    if first is None or last is None:
+        return FALSE
+    lies = sql("{} <@ {}", moment, Sql("%s::tstzrange", (f"[{first},{last}]",)))
+    return sql("coalesce(not ({}), true)" if when_no_date else "coalesce({}, false)", lies)
+
+
+def _beside(date: str, microseconds: int) -> str | None:
+    """The moment before or after; None where there is none that can be written."""
+    try:
+        return written(datetime.fromisoformat(date) + timedelta(microseconds=microseconds))
+    except OverflowError:
+        return None
 
 
 _HOLDS: dict[str, Callable[[str, str], bool]] = {
@@ -214,4 +261,4 @@ def _date(args: Sequence[JsonOrMissing]) -> JsonOrMissing:
     return MISSING if found is None else found
 
 
-FUNCTIONS = {"date": conversion(_date, _date_sql)}
+FUNCTIONS = {"date": Function(_date, _date_sql)}

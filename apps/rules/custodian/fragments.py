@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from apps.rules.dialect import SqlScope
 from apps.rules.sql.fragment import Sql, closed, sql, texts
+from apps.rules.sql.layers import written_once
 from apps.rules.sql.values import SqlValue
 from apps.rules.text import json_text
 from apps.rules.tree import Json
@@ -23,6 +24,8 @@ def once(value: SqlValue, scope: SqlScope, build: Callable[[Sql], Sql]) -> Sql:
         return build(shared)
     alias = scope.alias()
     inner = build(scope.local(f"{alias}.v"))
+    if written_once(inner, f"{alias}.v"):
+        return build(sql("({})", expression))
     return closed(sql(f"(select {{}} from (select {{}} as v offset 0) {alias})", inner, expression), alias)
 
 

@@ -179,14 +179,14 @@ def _swapped(operator: str | None, left: Value, constant: Json, at: str) -> Rule
 
 
 def _dated(
-    threshold: Callable[[Json, str], str], operators: dict[str, str]
+    threshold: Callable[[Json, str], Const], operators: dict[str, str]
 ) -> Callable[[str | None, Value, Json, str], Rule]:
     def build(operator: str | None, left: Value, constant: Json, at: str) -> Rule:
         limit = threshold(constant, at)
         name = operators.get(operator or "equal")
         if name is None:  # every other operator raises TypeError over dates, which c7n takes for false
             return Always(False)
-        return _leaf(name, Func("custodian", "date", (left,), name_of(left)), limit, at)
+        return Compare("custodian", name, Func("custodian", "date", (left,), name_of(left)), limit, at)
 
     return build
 
@@ -199,11 +199,11 @@ def _days(constant: Json, at: str) -> float:
     return constant
 
 
-def _fixed_date(constant: Json, at: str) -> str:
+def _fixed_date(constant: Json, at: str) -> Const:
     found = read_date(known(constant))
     if found is None:
         raise InvalidPolicy(f"{at}.value", "no date that can be read: write YYYY-MM-DD")
-    return found
+    return Const(found)
 
 
 _AGE_OPERATORS = {name: _DATE_OPERATORS[SWAPPED[name]] for name in _DATE_OPERATORS}

@@ -56,6 +56,7 @@ class RowFilter:
     changed_since: int | str | None = None
     resource_id: str | None = None
     resource_ids: Sequence[str] | None = None
+    without_deleted: bool = False
 
 
 def hits_query(
@@ -66,15 +67,17 @@ def hits_query(
     changed_since: int | str | None = None,
     resource_id: str | None = None,
     resource_ids: Sequence[str] | None = None,
+    without_deleted: bool = False,
 ) -> SqlQuery:
     """One statement that finds every hit and error of the policies, in rows (resource_id, policy_id, outcome,
     reason).
 
     All four columns are text; outcome is 'hit' or 'error'; a resource that a policy does not hit gives no
     row. `policies` are (policy id, rule) pairs; ids are what comes back. Rules that do not run
-    (`CompiledRule.runs`) and rules of other types give nothing. Read-only; the caller sets statement_timeout.
+    (`CompiledRule.runs`) and rules of other types give nothing. `without_deleted` leaves out resources whose status
+    is deleted, and those that only a report has named. Read-only; the caller sets statement_timeout.
     """
-    rows = RowFilter(tenant_id, resource_type, changed_since, resource_id, resource_ids)
+    rows = RowFilter(tenant_id, resource_type, changed_since, resource_id, resource_ids, without_deleted)
     applicable = [(name, rule) for name, rule in policies if _applies(rule, resource_type)]
     batches = [applicable[start : start + _BATCH] for start in range(0, max(len(applicable), 1), _BATCH)]
     whole = join(" union all ", [_batch_query(batch, rows) for batch in batches])
@@ -126,16 +129,9 @@ def _batch_query(policies: Sequence[tuple[str, CompiledRule]], rows: RowFilter) 
             errors.append(
                 sql("when {} then {}", integer(-code), _told(no_answer, tree, columns, walker.tenant))
             )
-    layered = columns.layered(_base(columns, rows, provider))
-    found = statement(
-        "select x.*, array_remove(array[{}]::integer[], null) as hits from ({}) x offset 0",
-        join(", ", cases),
-        layered,
-    )
+    layered, cases = columns.layered(_base(columns, rows, provider), cases)
     told = pooled(join(" ", [*reasons, *errors]) if reasons else Sql("when 0 then null"), "w.words", words)
-    coded = statement(
-        "select x.*, unnest(x.hits) as code from ({}) x where x.hits <> array[]::integer[]", found
-    )
+    coded = _coded(cases, layered)
     return statement(
         "select x.id as resource_id, ({})[abs(x.code)] as policy_id,"
         " case when x.code > 0 then 'hit' else 'error' end as outcome,"
@@ -145,6 +141,18 @@ def _batch_query(policies: Sequence[tuple[str, CompiledRule]], rows: RowFilter) 
         integer(REASON_LIMIT),
         coded,
         texts(words),
+    )
+
+
+def _coded(cases: list[Sql], rows: Sql) -> Sql:
+    """The rows with the column `code`: once for each policy that hits or has no answer, and not without one."""
+    if len(cases) == 1:
+        found = statement("select x.*, {} as code from ({}) x offset 0", cases[0], rows)
+        return statement("select x.* from ({}) x where x.code is not null", found)
+    listed = "select x.*, array_remove(array[{}]::integer[], null) as hits from ({}) x offset 0"
+    found = statement(listed, join(", ", cases), rows)
+    return statement(
+        "select x.*, unnest(x.hits) as code from ({}) x where x.hits <> array[]::integer[]", found
     )
 
 
@@ -183,7 +191,7 @@ def _case(truth: Truth, code: int) -> Sql:
 
 
 def _base(columns: Columns, rows: RowFilter, provider: str | None) -> Sql:
-    """The subselect `b`: the rows to look at, with no more than the rules read."""
+    """The innermost subselect: the rows to look at, with no more than the rules read."""
     selected = ["r.id", *(f"r.{COLUMNS[name]}" for name in sorted(columns.base - {"id"}))]
     source = "resources r"
     if columns.reads_document:
@@ -201,6 +209,8 @@ def _base(columns: Columns, rows: RowFilter, provider: str | None) -> Sql:
         if columns.reads_document:
             # The same type beside the document: those of one type are read without a pass over all of them.
             conditions.append(sql("p.type = {}", text(rows.resource_type)))
+    if rows.without_deleted:
+        conditions.append(sql("coalesce(r.status, '') not in ('deleted', 'reported')"))
     if rows.resource_id is not None:
         conditions.append(sql("r.id = {}", text(rows.resource_id)))
     if rows.resource_ids is not None:

@@ -16,7 +16,6 @@ from apps.rules.tree import (
     Always,
     And,
     Compare,
-    Const,
     Not,
     Or,
     Quantify,
@@ -24,7 +23,7 @@ from apps.rules.tree import (
     Rule,
     children,
 )
-from apps.rules.wording import SHOWN, demand, is_breach, is_scope, name_of, related_name, shown
+from apps.rules.wording import SHOWN, demand, is_breach, is_scope, is_timed, name_of, related_name
 
 if TYPE_CHECKING:
     from apps.rules.sql.translate import Translator
@@ -74,7 +73,7 @@ def _undecided(leaf: Compare, walker: Translator) -> Sql | None:
     truth = walker.truth(leaf)
     if truth.fails is None:
         return None
-    right = shown(leaf.right.value) if isinstance(leaf.right, Const) else name_of(leaf.right)
+    right = name_of(leaf.right)
     return sql(
         "when not ({}) and not ({}) then {} || {} || {}",
         truth.holds,
@@ -138,7 +137,8 @@ def _first(items: tuple[Rule, ...], walker: Translator, *, outcome: bool) -> lis
 
 
 def _leaf(node: Compare, walker: Translator, *, outcome: bool) -> _Said:
-    plain = sql("{} || {}", text(f"{name_of(node.left)} is "), _seen(node, walker))
+    name = name_of(node.left)
+    plain = text(name) if is_timed(node.left) else sql("{} || {}", text(f"{name} is "), _seen(node, walker))
     demanding = sql("{} || {}", plain, text(f", {demand(node, outcome=outcome)}"))
     return _Said(plain, demanding, breach=is_breach(node, outcome=outcome), scope=is_scope(node))
 

@@ -1,9 +1,9 @@
 """The columns of a statement: each place of a resource that its rules read is extracted once a row.
 
-A statement reads its rows in layers, each fenced by OFFSET 0 so that nothing is computed twice:
-
-* `b`: the inventory row, with one flat copy of the properties (a TOASTed document is decompressed once);
-* `x`: level 1: the extracted places; level 2 and up: expressions that operators share.
+A statement reads its rows in layers, each with the alias `x` and fenced by OFFSET 0 so that nothing is computed
+twice: the inventory row, with one flat copy of the properties (a TOASTed document is decompressed once); then the
+extracted places; then what operators share. Which of these become columns is decided when all rules are there
+(`layers.py`).
 
 Places of other rows and of array elements are read where they stand.
 """
@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from apps.rules.sql.fragment import EMPTY_OBJECT, Sql, closed, integer, join, reading, sql, statement, text
+from apps.rules.sql.fragment import EMPTY_OBJECT, Sql, closed, integer, reading, sql, text, texts
+from apps.rules.sql.layers import layered
 from apps.rules.sql.values import Form, SqlValue
 from apps.rules.text import ascii_lower, json_text
 from apps.rules.tree import ColumnName, Document, Element, Key, Path, Root, Step
@@ -39,12 +40,11 @@ class Columns:
     """What the layers of one statement compute, filled while its rules are translated."""
 
     base: set[ColumnName] = field(default_factory=set)
-    kept: set[ColumnName] = field(default_factory=set)
-    """Columns of the row that are still wanted above the layers."""
     reads_document: bool = False
-    keeps_document: bool = False
-    levels: list[list[Sql]] = field(default_factory=list)
+    shared: dict[str, Sql] = field(default_factory=dict)
+    """`x.c0`, `x.c1`, … and what they are, each made of base columns and earlier ones."""
     _names: dict[str, Sql] = field(default_factory=dict)
+    _asked: dict[str, tuple[Sql, list[str]]] = field(default_factory=dict)
     _aliases: int = 0
 
     def alias(self) -> str:
@@ -53,39 +53,53 @@ class Columns:
 
     def base_column(self, name: ColumnName) -> Sql:
         self.base.add(name)
-        return Sql(f"b.{COLUMNS[name]}", level=1)
+        return Sql(f"x.{COLUMNS[name]}", level=1)
 
     def document(self) -> Sql:
         self.reads_document = True
-        return Sql("b.doc", level=1)
+        return Sql("x.doc", level=1)
 
     def share(self, expression: Sql) -> Sql:
-        """An expression over the row as a column of the next layer; unchanged if it reads none, or an alias."""
+        """An expression over the row as a column; unchanged if it reads no row, or an alias."""
         if expression.local or expression.level == 0:
             return expression
         known = repr((expression.text, expression.params))
         if known not in self._names:
-            while len(self.levels) < expression.level:
-                self.levels.append([])
-            column = f"c{len(self._names)}"
-            self.levels[expression.level - 1].append(sql(f"{{}} as {column}", expression))
-            self._names[known] = Sql(f"x.{column}", level=expression.level + 1)
+            column = f"x.c{len(self._names)}"
+            self.shared[column] = expression
+            self._names[known] = Sql(column, level=expression.level + 1)
         return self._names[known]
 
-    def layered(self, base: Sql) -> Sql:
-        """The subselect whose alias is to be `x`: `base` (alias `b`, column id) under all the levels."""
-        first = [Sql("b.id"), *(Sql(f"b.{COLUMNS[name]}") for name in sorted(self.kept - {"id"}))]
-        if self.keeps_document:
-            first.append(Sql("b.doc"))
-        first.extend(self.levels[0] if self.levels else [])
-        current = statement("select {} from ({}) b offset 0", join(", ", first), base)
-        for level in self.levels[1:]:
-            current = statement("select x.*, {} from ({}) x offset 0", join(", ", level), current)
-        return current
+    def folded_text(self, holder: Sql, name: str) -> Sql:
+        """The lower-cased text of an object that is asked for the member `name` without regard to case.
+
+        NULL where all the members that the statement asks it for are there under their exact names: then nobody looks.
+        """
+        if holder.local or holder.level == 0:
+            return sql('lower(({})::text collate "C")', holder)
+        known = repr((holder.text, holder.params))
+        if known not in self._asked:
+            column = f"x.c{len(self._names)}"
+            self._names[f"folded text of {known}"] = self.shared[column] = Sql(column, level=holder.level + 1)
+            self._asked[known] = (Sql(column, level=holder.level + 1), [])
+        column_of, names = self._asked[known]
+        if name not in names:
+            names.append(name)
+        self.shared[column_of.text] = sql(
+            'case when not jsonb_exists_all({}, {}) then lower(({})::text collate "C") end',
+            holder,
+            texts(names),
+            holder,
+        )
+        return column_of
+
+    def layered(self, base: Sql, readers: list[Sql]) -> tuple[Sql, list[Sql]]:
+        """The subselect whose alias is to be `x`, from `base` up, and the readers over it."""
+        return layered(base, self.shared, readers)
 
 
 class AboveColumns(Columns):
-    """Places read above the layers, for the few rows that get so far: where they stand, from what the layers keep."""
+    """Places read above the layers, for the few rows that get so far: where they stand, from the row itself."""
 
     def __init__(self, below: Columns) -> None:
         super().__init__()
@@ -95,17 +109,16 @@ class AboveColumns(Columns):
         return self._below.alias()
 
     def base_column(self, name: ColumnName) -> Sql:
-        self._below.base_column(name)
-        self._below.kept.add(name)
-        return Sql(f"x.{COLUMNS[name]}", level=1)
+        return self._below.base_column(name)
 
     def document(self) -> Sql:
-        self._below.document()
-        self._below.keeps_document = True
-        return Sql("x.doc", level=1)
+        return self._below.document()
 
     def share(self, expression: Sql) -> Sql:
         return expression
+
+    def folded_text(self, holder: Sql, name: str) -> Sql:
+        return sql('lower(({})::text collate "C")', holder)
 
 
 class PathValue(SqlValue):
@@ -137,8 +150,7 @@ class PathValue(SqlValue):
         last = self._steps[-1]
         before = _follow(self._root, self._steps[:-1], self._columns)
         if isinstance(last, Key) and last.fold:
-            found = _follow(self._root, self._steps, self._columns)
-            return sql("({} #>> array[]::text[])", found)
+            return _folded_member(before, last.name, self._columns, as_text=True)
         if isinstance(last, Key):
             return sql("({} ->> {})", before, text(last.name))
         return sql("({} #>> array[]::text[])", _element(before, last.position, self._columns))
@@ -192,26 +204,31 @@ def _element(array: Sql, position: int, columns: Columns) -> Sql:
     )
 
 
-def _folded_member(holder: Sql, name: str, columns: Columns) -> Sql:
-    """`holder -> name` without regard to case: the exact member first, then the first by bytes.
+def _folded_member(holder: Sql, name: str, columns: Columns, *, as_text: bool = False) -> Sql:
+    """`holder -> name` (or `->>`) without regard to case: the exact member first, then the first by bytes.
 
     Most often the exact member is there; where it is not, a look at the text says whether any other can be.
     """
     each = columns.alias()
     if len(holder.text) > _WORTH_AN_ALIAS:
         outer = columns.alias()
-        found = _folded_member(reading(outer, f"{outer}.v"), name, columns)
+        found = _folded_member(reading(outer, f"{outer}.v"), name, columns, as_text=as_text)
         return closed(sql(f"(select {{}} from (select {{}} as v offset 0) {outer})", found, holder), outer)
     folded = ascii_lower(name)
     holder = columns.share(holder)
+    # An exact member that is null has no text, and is still the one that counts.
+    arrow, value, absent = "->", f"{each}.value", ""
+    if as_text:
+        arrow, value, absent = "->>", f"{value} #>> array[]::text[]", " and not jsonb_exists({}, {})"
     return sql(
-        "coalesce({} -> {}, case when strpos({}, {}) > 0 then (select "
-        f"{each}.value from jsonb_each(case when jsonb_typeof({{}}) = 'object' then {{}} else {{}} end) {each}"
+        f"coalesce({{}} {arrow} {{}}, case when strpos({{}}, {{}}) > 0{absent} then (select {value}"
+        f" from jsonb_each(case when jsonb_typeof({{}}) = 'object' then {{}} else {{}} end) {each}"
         f' where lower({each}.key collate "C") = {{}} order by {each}.key collate "C" limit 1) end)',
         holder,
         text(name),
-        columns.share(sql('lower(({})::text collate "C")', holder)),
+        columns.folded_text(holder, name),
         text(json_text(folded)),
+        *((holder, text(name)) if as_text else ()),
         holder,
         holder,
         EMPTY_OBJECT,

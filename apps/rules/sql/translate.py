@@ -247,8 +247,10 @@ class Translator:
 
     def _choice(self, node: Choice) -> SqlValue:
         test = self.truth(node.test)
-        chosen = self._once(test.holds)
         then, otherwise = self.value(node.then), self.value(node.otherwise)
+        if then.valid is otherwise.valid is test.fails is None and _is_there(test.holds, then.json()):
+            return SqlValue("json", self._once(sql("coalesce({}, {})", then.json(), otherwise.json())))
+        chosen = self._once(test.holds)
         expression = sql("case when {} then {} else {} end", chosen, then.json(), otherwise.json())
         conditions = []
         if test.fails is not None:
@@ -324,6 +326,11 @@ def conjoined(truths: list[Truth]) -> Truth:
         others = [truth.holds for truth in truths if truth.fails is None]
         undecided = all_of([fallible[0].undecided, *others])
     return Truth(holds, any_of([truth.false for truth in truths]), undecided)
+
+
+def _is_there(test: Sql, value: Sql) -> bool:
+    """Whether the test is that the value is there."""
+    return test.text.strip("()") == f"{value.text} is not null".strip("()") and test.params == value.params
 
 
 def _valid(values: list[SqlValue]) -> Sql | None:

@@ -5,6 +5,7 @@ from typing import Any
 from django.conf import settings
 
 from apps.core.management.base import ReportingCommand
+from apps.desk.demo.cloud import connect_cloud
 from apps.desk.demo.filling import fill, is_filled
 from apps.desk.demo.people import TENANTS, USERS, demo_password, upn
 
@@ -21,10 +22,7 @@ class Command(ReportingCommand):
 
     def run_command(self, options: dict[str, Any]) -> Mapping[str, Any]:
         if options["verb"] == "fill":
-            if options["if_empty"] and is_filled():
-                return {"filled": False, "why": "the demo is already there"}
-            fill(lambda line: self.stdout.write(line) if not options["json"] else None)
-            return {"filled": True}
+            return self._fill(options)
         return {
             "password": demo_password(settings.DATA_DIR),
             "signins": [
@@ -33,6 +31,17 @@ class Command(ReportingCommand):
                 for user in USERS
             ],
         }
+
+    def _fill(self, options: dict[str, Any]) -> Mapping[str, Any]:
+        def say(line: str) -> None:
+            if not options["json"]:
+                self.stdout.write(line)
+
+        there = options["if_empty"] and is_filled()
+        if not there:
+            fill(say)
+        connect_cloud(say)
+        return {"filled": False, "why": "the demo is already there"} if there else {"filled": True}
 
     def describe(self, result: Mapping[str, Any]) -> str:
         if "signins" not in result:
