@@ -34,7 +34,8 @@ def databases(environment: Environment, *, pool: bool) -> dict[str, dict[str, An
         else {**owner}
     )
     # In tests `owner` makes the database; `default` reaches the same one, still as the app role.
-    app["TEST"] = sealer["TEST"] = {"MIRROR": "owner"}
+    # A dict each: pytest-xdist names the databases of its workers in them.
+    app["TEST"], sealer["TEST"] = {"MIRROR": "owner"}, {"MIRROR": "owner"}
     return {"default": app, "owner": owner, "sealer": sealer}
 
 
