@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 
+from apps.actions.queries import actions_needing_approval
 from apps.core.pagination import bounded_count
 from apps.findings.models import PolicyException
 from apps.tenancy.roles import Permission
@@ -15,7 +18,7 @@ from apps.tenancy.roles import Permission
 
 @dataclass(frozen=True)
 class Waiting:
-    """How many exceptions wait for a decision, and whether there are more than were counted."""
+    """How many rows of a queue wait for a decision, and whether there are more than were counted."""
 
     count: int
     exact: bool
@@ -32,12 +35,15 @@ class Entry:
     permission: Permission = Permission.VIEW
 
 
+EXCEPTIONS = "admin:findings_policyexception_changelist"
+ACTIONS = "admin:actions_action_changelist"
+
 GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     (
         "Decide",
         (
-            Entry("Exceptions", "approval", "admin:findings_policyexception_changelist"),
-            Entry("Actions", "bolt", "admin:actions_action_changelist"),
+            Entry("Exceptions", "approval", EXCEPTIONS),
+            Entry("Actions", "bolt", ACTIONS),
         ),
     ),
     (
@@ -70,16 +76,20 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         ),
     ),
 )
-QUEUE = "admin:findings_policyexception_changelist"
+# What waits for a decision in each queue.
+QUEUES: Mapping[str, Callable[[], QuerySet]] = {
+    EXCEPTIONS: lambda: PolicyException.objects.filter(status="pending"),
+    ACTIONS: actions_needing_approval,
+}
 
 
-def waiting_exceptions(request: HttpRequest) -> Waiting:
+def waiting_in(request: HttpRequest, queue: str) -> Waiting:
     """Counted once a request, and never further than the bound of lists."""
-    waiting: Waiting | None = getattr(request, "_waiting_exceptions", None)
-    if waiting is None:
-        waiting = Waiting(*bounded_count(PolicyException.objects.filter(status="pending")))
-        request._waiting_exceptions = waiting  # type: ignore[attr-defined]
-    return waiting
+    counted: dict[str, Waiting] = getattr(request, "_waiting", {})
+    if queue not in counted:
+        counted[queue] = Waiting(*bounded_count(QUEUES[queue]()))
+        request._waiting = counted  # type: ignore[attr-defined]
+    return counted[queue]
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
@@ -94,6 +104,6 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
 
 def _item(request: HttpRequest, entry: Entry) -> dict[str, Any]:
     item: dict[str, Any] = {"title": entry.title, "icon": entry.icon, "link": reverse(entry.url_name)}
-    if entry.url_name == QUEUE and (waiting := waiting_exceptions(request)).count:
+    if entry.url_name in QUEUES and (waiting := waiting_in(request, entry.url_name)).count:
         item |= {"badge": str(waiting), "badge_variant": "warning"}
     return item

@@ -19,7 +19,7 @@ from unfold.sites import UnfoldAdminSite
 from apps.tenancy.admin_base import DeskModelAdmin
 from apps.tenancy.views import SignOutView
 
-from .admin_navigation import waiting_exceptions
+from .admin_navigation import ACTIONS, EXCEPTIONS, waiting_in
 
 View = Callable[..., HttpResponseBase]
 
@@ -75,7 +75,11 @@ class GovernanceAdminSite(UnfoldAdminSite):
         return SignOutView.as_view()(request)
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
-        extra = {"waiting": waiting_exceptions(request), **(extra_context or {})}
+        waiting = {
+            "waiting": waiting_in(request, EXCEPTIONS),
+            "waiting_actions": waiting_in(request, ACTIONS),
+        }
+        extra = {**waiting, **(extra_context or {})}
         response: TemplateResponse = super().index(request, extra)
         return response
 

@@ -35,7 +35,22 @@ PATHS = {
     "ReportFilter": "reports/",
     "CostFilter": "costs/",
     "TokenFilter": "tokens/",
+    "AnomalyFilter": "costs/anomalies/",
+    "BudgetFilter": "costs/budgets/",
+    "LineFilter": "costs/lines/",
+    "PeriodFilter": "costs/periods/",
+    "MetricFilter": "costs/metrics/",
+    "CheckpointFilter": "audits/checkpoints/",
+    "FrameworkFilter": "frameworks/",
+    "ControlFilter": "frameworks/{framework}/controls/",
+    "MappingFilter": "mappings/",
+    "PastViolationFilter": "violations/as-of/",
+    "PastExceptionFilter": "exceptions/as-of/",
 }
+
+
+def path_of(filterset: str, rows: dict[str, Any]) -> str:
+    return PATHS[filterset].format(**{name: row.pk for name, row in rows.items()})
 
 
 def filter_sets() -> dict[str, type[StrictFilterSet]]:
@@ -56,9 +71,9 @@ def test_every_filter_set_has_its_endpoint() -> None:
 
 @pytest.mark.parametrize(("filterset", "parameter"), PARAMETERS)
 def test_a_wrong_value_is_an_error_that_names_the_parameter(
-    filterset: str, parameter: str, viewer: Api
+    filterset: str, parameter: str, viewer: Api, rows: dict[str, Any]
 ) -> None:
-    status, body = viewer.get(PATHS[filterset], **{parameter: "\x00"})
+    status, body = viewer.get(path_of(filterset, rows), **{parameter: "\x00"})
     assert (status, list(body["errors"])) == (400, [parameter])
 
 
@@ -76,12 +91,13 @@ GOOD = {
 def test_every_filter_runs(filterset: str, parameter: str, viewer: Api, rows: dict[str, Any]) -> None:
     declared = filter_sets()[filterset].base_filters[parameter]
     good = GOOD.get(type(declared).__name__, lambda f: "abc")(declared)
-    status, body = viewer.get(PATHS[filterset], **{parameter: good})
+    status, body = viewer.get(path_of(filterset, rows), **{parameter: good})
     assert status == 200, body
 
 
 @pytest.mark.parametrize("path", [*PATHS.values(), "resources/summary/", "violations/counts/", "me/"])
-def test_an_unknown_parameter_is_refused_by_name(path: str, viewer: Api) -> None:
+def test_an_unknown_parameter_is_refused_by_name(path: str, viewer: Api, rows: dict[str, Any]) -> None:
+    path = path.format(**{name: row.pk for name, row in rows.items()})
     status, body = viewer.get(path, statsu="open")
     assert (status, list(body["errors"])) == (400, ["statsu"])
 

@@ -18,7 +18,6 @@ class Migration(migrations.Migration):
         ("tenancy", "0005_cloud_account_held"),
         ("notices", "0001_initial"),
         ("costs", "0003_lines"),
-        ("catalog", "0007_framework_records"),
         ("reports", "0002_framework"),
         ("costs", "0004_account_names"),
     ]
