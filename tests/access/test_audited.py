@@ -63,7 +63,6 @@ BODIES: dict[str, Callable[[World], dict[str, Any]]] = {
     "POST findings:scan-create": lambda w: {"mode": "full"},
     "POST findings:policy-scan": lambda w: {},
     "POST findings:resource-scan": lambda w: {},
-    "POST findings:exception-create": lambda w: {"reason": "for now", "policy": w.rows["policy"].pk},
     "POST api:verification-list": lambda w: {},
     "POST audit:verify": lambda w: {},
     "POST api:job-cancel": lambda w: {},
