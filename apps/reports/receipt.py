@@ -18,7 +18,7 @@ from apps.audit.options import options
 from apps.audit.proofs import Inclusion, prove_inclusion
 from apps.audit.services import record
 from apps.core.context import current_tenant_id, tenant_transaction
-from apps.core.errors import NotFound
+from apps.core.errors import StaleState
 
 from .bundle import write_text
 from .models import Report
@@ -65,7 +65,7 @@ def _sealed(row: Audit, pause: Callable[[str], Any]) -> Inclusion | None:
         try:
             with tenant_transaction(current_tenant_id()):
                 return prove_inclusion(audit_id=row.pk)
-        except NotFound:
+        except StaleState:  # not sealed yet, or its checkpoint is on its way into the store
             pause("waiting for the seal of the manifest")
             sleep(PAUSE_SECONDS)
     return None

@@ -1,4 +1,4 @@
-"""Audit trail: appending by 16 writers at once, and verifying a sealed trail"""
+"""Audit trail: appending by 16 writers at once, and verifying a sealed trail."""
 
 from __future__ import annotations
 

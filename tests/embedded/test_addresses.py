@@ -55,6 +55,8 @@ def test_nothing_of_an_external_group_is_filled_in(tmp_path: Path) -> None:
     assert set(ours) == {
         *("REDIS_URL", "EVIDENCE_BUCKET", "EVIDENCE_STAGING_BUCKET", "DJANGO_SECRET_KEY"),
         *("AUDIT_CHECKPOINT_BUCKET", "AUDIT_SIGNING_KEY_FILE", "AUDIT_PUBLIC_KEY_FILE"),
+        *("BASE_URL", "EMAIL_URL", "EMAIL_FROM", "WEBHOOK_KEY"),
+        *("DEMO_CLOUD_URL", "DEMO_CLOUD_ACCESS_KEY_ID", "DEMO_CLOUD_SECRET_ACCESS_KEY"),
     }
     assert addresses.complete(tmp_path, environ) == {**ours, **environ}
 
@@ -70,7 +72,9 @@ def test_web_worker_and_beat_have_no_owner_address(tmp_path: Path) -> None:
     environment = addresses.complete(tmp_path, {})
     made = applications.product(tmp_path, environment)
     assert made.migrate.environment["DATABASE_OWNER_URL"] == environment["DATABASE_OWNER_URL"]
-    for program in (made.web, *made.others):
+    cloud = next(program for program in made.others if program.name == "cloud")
+    assert not [name for name in cloud.environment if name.startswith(("DATABASE", "AWS", "EVIDENCE"))]
+    for program in (made.web, *(other for other in made.others if other is not cloud)):
         assert program.environment["DATABASE_OWNER_URL"] == ""
         assert "DATABASE_OWNER_URL" not in addresses.environment(tmp_path, program.environment)
         assert program.environment["DATABASE_URL"] == environment["DATABASE_URL"]

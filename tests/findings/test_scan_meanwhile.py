@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from apps.catalog.models import Policy
 from apps.findings.models import Violation
@@ -19,6 +21,7 @@ from tests.findings.test_the_loop import scan
 from tests.fixtures.estate import UNOWNED_BUCKETS, acting_as, bucket, import_policy, import_rows
 
 pytestmark = pytest.mark.django_db
+TERM = timezone.now() + timedelta(days=20)
 
 INSTANCE_POLICY = """
 policies:
@@ -46,9 +49,8 @@ def _between(monkeypatch: pytest.MonkeyPatch, happens: Any) -> None:
 
     def with_a_decision(self: Any, *arguments: Any) -> None:
         with pytest.MonkeyPatch.context() as blind:
-            unseen = exceptions.covered_violations
-            blind.setattr(exceptions, "covered_violations", lambda **w: unseen(**w).none())
-            blind.setattr(exceptions, "_reopen", lambda which: 0)
+            blind.setattr(exceptions, "_apply", lambda exception: 0)
+            blind.setattr(exceptions, "recover", lambda *which, **more: 0)
             happens()
         closing(self, *arguments)
 
@@ -59,7 +61,7 @@ def test_what_was_approved_while_the_scan_ran_suppresses_what_it_opened(
     estate: Tenant, users: dict[Role, User], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with acting_as(users[Role.OPERATOR]):
-        asked = request_exception(policy=Policy.objects.get(), resource=None, reason="why", expires_at=None)
+        asked = request_exception(policy=Policy.objects.get(), resource=None, reason="why", expires_at=TERM)
 
     def approve() -> None:
         assert Violation.objects.get().status == "open"
@@ -78,7 +80,7 @@ def test_what_was_revoked_while_the_scan_ran_suppresses_nothing(
     estate: Tenant, users: dict[Role, User], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with acting_as(users[Role.OPERATOR]):
-        asked = request_exception(policy=Policy.objects.get(), resource=None, reason="why", expires_at=None)
+        asked = request_exception(policy=Policy.objects.get(), resource=None, reason="why", expires_at=TERM)
     with acting_as(users[Role.APPROVER]):
         approve_exception(exception=asked)
 

@@ -93,7 +93,7 @@ def test_an_unknown_format_is_refused(viewer: Client, rows: dict[str, Any]) -> N
 @pytest.mark.parametrize(
     "path",
     ["resources", "policies", "imports", "violations", "violations/latest", "exceptions", "scans",
-     "recommendations", "actions", "actions/needing-approval", "costs", "jobs", "audit", "reports"],
+     "recommendations", "actions", "actions/needing-approval", "costs/days", "jobs", "audit", "reports"],
 )  # fmt: skip
 def test_every_list_exports_its_rows(path: str, viewer: Client, rows: dict[str, Any]) -> None:
     found = json.loads(text(viewer, f"/{path}/?export=json"))

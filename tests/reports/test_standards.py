@@ -9,9 +9,11 @@ import json
 import re
 import uuid
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from apps.catalog.services import import_policies
 from apps.findings.models import Violation
@@ -24,6 +26,7 @@ from tests.reports.conftest import Estate
 from tests.reports.test_building import built
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
+TERM = timezone.now() + timedelta(days=20)
 METHODS = {"EXAMINE", "INTERVIEW", "TEST", "UNKNOWN"}
 
 
@@ -54,7 +57,7 @@ def files(estate: Estate) -> dict[str, bytes]:
         found = list(Violation.objects.select_related("policy", "resource").order_by("id")[:3])
         asked = [
             request_exception(
-                policy=v.policy, resource=v.resource, reason='<b>why</b> & "so"', expires_at=None
+                policy=v.policy, resource=v.resource, reason='<b>why</b> & "so"', expires_at=TERM
             )
             for v in found
         ]
