@@ -50,7 +50,7 @@ def _between(monkeypatch: pytest.MonkeyPatch, happens: Any) -> None:
     def with_a_decision(self: Any, *arguments: Any) -> None:
         with pytest.MonkeyPatch.context() as blind:
             blind.setattr(exceptions, "_apply", lambda exception: 0)
-            blind.setattr(exceptions, "recover", lambda *which, **more: 0)
+            blind.setattr(exceptions, "recover", lambda *which, **more: exceptions.Recovered(0, 0))
             happens()
         closing(self, *arguments)
 
