@@ -20,6 +20,7 @@ from django.db import connection
 from apps.connectors.files import FORMATS, read
 from apps.connectors.records import PART_KEYS, RESOURCE_PART, WHOLE, Refusal, ResourceRecord
 from apps.core.context import current_tenant_id, tenant_transaction
+from apps.core.db.plans import forget_plans
 from apps.core.errors import InvalidInput
 
 from ..models import ImportRun, resource_key
@@ -162,6 +163,7 @@ def merge_rows(rows: list[bytes], log: ImportLog) -> None:
     """Write rows that `copy_line` has made, each id once, in a transaction of its own; counts into `log`."""
     tenant_id = current_tenant_id()
     with tenant_transaction(tenant_id), connection.cursor() as cursor:
+        forget_plans(cursor)
         cursor.execute(_TEMPORARY)
         with cursor.copy(f"COPY incoming ({', '.join(COLUMNS)}) FROM STDIN") as copy:
             copy.write(b"".join(rows))

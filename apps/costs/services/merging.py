@@ -16,6 +16,7 @@ from apps.audit.services import record
 from apps.connectors.billing.charges import DAY, FIELDS, INSTANT, NAMES, NUMBER, TAGS, TEXT
 from apps.core.context import current_tenant_id
 from apps.core.db.fields import TransactionNow
+from apps.core.db.plans import forget_plans
 
 from ..models import CostPeriod
 from .rollups import apply_moves, lock_costs
@@ -140,6 +141,7 @@ def merge(spool: IO[bytes], *, run_id: uuid.UUID) -> Merged:
 
 
 def _copy(cursor: Any, spool: IO[bytes]) -> None:
+    forget_plans(cursor)
     cursor.execute(_INCOMING)
     cursor.execute(_GONE)
     with cursor.copy(f"COPY incoming (line_key, {_COLUMNS}) FROM STDIN") as copy:

@@ -25,6 +25,7 @@ from apps.connectors.findings.identity import candidate_ids, type_of
 from apps.connectors.findings.records import PASS, FindingRecord
 from apps.connectors.records import Refusal
 from apps.core.context import current_tenant_id, tenant_transaction
+from apps.core.db.plans import forget_plans
 from apps.core.errors import InvalidInput
 from apps.core.ids import derived_key
 
@@ -104,6 +105,7 @@ def _write(records: list[FindingRecord], log: ImportLog, tally: dict[str, int]) 
     values = {"tenant": current_tenant_id()}
     rows = [_row(record, timezone.now()) for record in records]
     with tenant_transaction(current_tenant_id()), connection.cursor() as cursor:
+        forget_plans(cursor)
         cursor.execute(INCOMING)
         with cursor.copy(f"COPY incoming_findings ({', '.join(COPY_COLUMNS)}) FROM STDIN") as copy:
             for row in rows:

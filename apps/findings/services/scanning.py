@@ -22,6 +22,7 @@ from apps.audit.services import record
 from apps.catalog.models import Policy, Resource
 from apps.core.context import current_tenant_id, tenant_transaction
 from apps.core.db.fields import TransactionNow
+from apps.core.db.plans import forget_plans
 from apps.core.errors import InvalidInput
 from apps.jobs.models import Job
 from apps.jobs.running import JobHandle
@@ -205,6 +206,7 @@ class _Scan:
             # Compiling a statement of many policies to machine code takes longer than running it.
             cursor.execute(f"SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT}'; SET LOCAL jit = off")
             cursor.execute(_LOCK, [str(self.tenant_id)])
+            forget_plans(cursor)
             yield cursor
 
     def _close_orphans(self, ready: Sequence[Ready], since: str | None) -> None:
