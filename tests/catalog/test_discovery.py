@@ -21,6 +21,7 @@ from apps.catalog.services.discovery import discover
 from apps.connectors.errors import CloudDenied, CloudThrottled
 from apps.connectors.files.ndjson import record_of_row
 from apps.connectors.listing import Page, records_of
+from apps.connectors.records import Refusal
 from apps.core.context import tenant_scope, tenant_transaction
 from apps.core.errors import Refused, TransientFailure
 from apps.findings.models import Violation
@@ -296,3 +297,24 @@ def test_memory_stays_flat_over_a_hundred_thousand_resources(
     with tenant_transaction(account.tenant_id):
         assert Resource.objects.count() == 100_000
         assert not DiscoverySeen.objects.exists()
+
+
+@pytest.mark.parametrize("type_", ["aws.s3", ""], ids=["of one type", "of any type"])
+def test_what_is_listed_and_refused_is_not_taken_for_gone(
+    account: CloudAccount, monkeypatch: pytest.MonkeyPatch, type_: str
+) -> None:
+    """A scope without a type (Azure, Google, IBM list everything at once) marked a refused row as deleted."""
+    rows = [bucket_row("kept"), bucket_row("refused"), bucket_row("gone")]
+    pages: list[Page] = [
+        Page(records_of(rows, record_of_row), None),
+        Page([*records_of(rows[:1], record_of_row), Refusal(0, "tags", "too large", rows[1]["id"])], None),
+    ]
+    monkeypatch.setattr("apps.catalog.services.discovery.scopes_of", lambda cloud: ((type_, ""),))
+    monkeypatch.setattr("apps.catalog.services.discovery.page_of", lambda *asked: pages.pop(0))
+    discover(account_id=account.pk, progress=Told())
+    discover(account_id=account.pk, progress=Told())
+    with tenant_transaction(account.tenant_id):
+        found = dict(Resource.objects.filter(type="aws.s3").values_list("name", "status"))
+    assert {name: found[name] for name in ("kept", "refused", "gone")} == {
+        "kept": None, "refused": None, "gone": "deleted",
+    }  # fmt: skip

@@ -48,6 +48,10 @@ WHERE r.provider = %(provider)s AND r.account = %(account)s
   AND NOT EXISTS (
       SELECT FROM discovery_seen s
       WHERE s.tenant_id = r.tenant_id AND s.scope_id = %(scope)s::uuid AND s.resource_id = r.id)
+  -- What was listed and refused is there, though it could not be read.
+  AND coalesce(r.native_id, '') NOT IN (
+      SELECT f.native_id FROM import_runs n JOIN import_refusals f ON f.run_id = n.id
+      WHERE n.tenant_id = r.tenant_id AND n.job_id = %(job)s::uuid)
 """
 
 
@@ -135,8 +139,6 @@ class _Discovery:
             self._log.read += 1
             if isinstance(item, Refusal):
                 self._log.refuse(None, item.field, item.reason, item.native_id)
-                if item.native_id and scope.type:  # it is there, though we could not read it
-                    seen.add(resource_key(self._tenant, self._account.provider, scope.type, item.native_id))
                 continue
             row_id = resource_key(self._tenant, *item.key)
             rows[row_id] = copy_line(row_id, item)
@@ -164,7 +166,9 @@ class _Discovery:
             "type": scope.type,
             "region": scope.region,
             "scope": str(scope.pk),
+            "job": str(self._told.job_id),
         }
+        self._log.save()
         with tenant_transaction(current_tenant_id()), connection.cursor() as cursor:
             cursor.execute(_GONE, values)
             scope.gone, scope.status, scope.problem = cursor.rowcount, COMPLETE, ""
