@@ -331,6 +331,7 @@ class ActionKindViewSet(RoomViewSet):
 
     queryset = Action.objects.none()
     serializer_class = KindSerializer
+    pagination_class = None
 
     @extend_schema(responses=KindSerializer(many=True))
     def list(self, request: Request, **kwargs: Any) -> Response:

@@ -119,6 +119,7 @@ class ExplorerViewSet(RoomViewSet):
     """Sums of the costs of some days, grouped and filtered, as the explorer's page shows them."""
 
     serializer_class = ExplorerSerializer
+    answers_with_one = True
     filter_backends = []
     pagination_class = None
     queryset = CostDay.objects.none()
@@ -176,6 +177,7 @@ class ForecastViewSet(RoomViewSet):
     """Where the bill is going, with a band of 80 %."""
 
     serializer_class = ForecastSerializer
+    answers_with_one = may_be_missing = True
     filter_backends = []
     pagination_class = None
     queryset = CostDay.objects.none()

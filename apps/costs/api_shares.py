@@ -46,6 +46,7 @@ class AllocationViewSet(RoomViewSet):
     """What each value of a tag costs, its part of the shared cost included; the parts add up exactly."""
 
     serializer_class = AllocationSerializer
+    answers_with_one = may_be_missing = True
     filter_backends = []
     pagination_class = None
     queryset = CostDay.objects.none()

@@ -66,6 +66,7 @@ class PastCountsViewSet(PastViewSet):
     queryset = ViolationEvent.objects.none()
     serializer_class = ViolationCountsSerializer
     pagination_class = None
+    answers_with_one = True
 
     def _known_parameters(self) -> set[str]:
         return {"as_of"}

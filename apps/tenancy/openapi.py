@@ -60,6 +60,10 @@ class OperationSchema(AutoSchema):
         needed = f"Permission: `{permission}`. A token needs the scope {scopes}."
         return f"{super().get_description()}\n\n{needed}".strip()
 
+    def _is_list_view(self, serializer: Any = None) -> bool:
+        """A view that says `answers_with_one` gives one object at the address of a list: sums, not rows."""
+        return not getattr(self.view, "answers_with_one", False) and bool(super()._is_list_view(serializer))
+
     def _get_parameters(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = super()._get_parameters()
         return [*found, _IDEMPOTENCY] if self._keeps_keys() else found
@@ -84,7 +88,7 @@ class OperationSchema(AutoSchema):
 
     def _problems(self) -> list[int]:
         codes = [400, 401, 403]
-        if "{" in self.path:
+        if "{" in self.path or getattr(self.view, "may_be_missing", False):
             codes.append(404)
         if self.method not in ("GET", "HEAD"):
             codes += [409, 413, 415]

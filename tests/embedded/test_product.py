@@ -61,7 +61,7 @@ def test_up_serves_the_first_page_and_brings_back_what_is_killed(
     assert web.answers(port)
     assert "It already runs" in control("up")
     children = state.read(tmp_path)["children"]
-    assert set(children) == {"postgres", "valkey", "s3", "web", "worker", "beat"}
+    assert set(children) == {"postgres", "valkey", "s3", "web", "worker", "beat", "sealer"}
     for name in ("web", "worker", "beat"):
         os.kill(children[name], signal.SIGKILL)
     _wait_for(
