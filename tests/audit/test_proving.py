@@ -19,7 +19,11 @@ from apps.tenancy.roles import Role
 from tests.audit.conftest import owner, write
 from tests.fixtures.clients import browser
 
-pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner", "sealer"])
+# Slow is run by one worker: the sealer waits for older transactions of the whole server, a neighbour's tests' too.
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.django_db(transaction=True, databases=["default", "owner", "sealer"]),
+]
 
 
 @pytest.fixture

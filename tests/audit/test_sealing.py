@@ -20,7 +20,11 @@ from apps.audit.sealing.rounds import seal_round
 from apps.audit.tlog import parse_checkpoint, root_of
 from tests.audit.conftest import Bucket, codes, make_tenant, owner, verify, write
 
-pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner", "sealer"])
+# Slow is run by one worker: the sealer waits for older transactions of the whole server, a neighbour's tests' too.
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.django_db(transaction=True, databases=["default", "owner", "sealer"]),
+]
 
 
 def places(tenant_id: uuid.UUID) -> list[tuple[int, uuid.UUID, bytes]]:

@@ -16,7 +16,11 @@ from apps.audit.sealing.rounds import seal_round
 from apps.audit.tlog import parse_checkpoint
 from tests.audit.conftest import Bucket, codes, make_tenant, owner, verify, write
 
-pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner", "sealer"])
+# Slow is run by one worker: the sealer waits for older transactions of the whole server, a neighbour's tests' too.
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.django_db(transaction=True, databases=["default", "owner", "sealer"]),
+]
 
 REWRITE = """
 UPDATE audits SET action = 'nothing.happened', canonical = audit_canonical(

@@ -12,7 +12,11 @@ from apps.audit.services import record
 from apps.core.context import Actor, tenant_transaction
 from tests.audit.conftest import Bucket, make_tenant, owner, verify
 
-pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner", "sealer"])
+# Slow is run by one worker: the sealer waits for older transactions of the whole server, a neighbour's tests' too.
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.django_db(transaction=True, databases=["default", "owner", "sealer"]),
+]
 
 
 @pytest.fixture(autouse=True)

@@ -18,7 +18,11 @@ from apps.evidence.store import read_artifact
 from tests.audit.conftest import bucket, seal, signers  # noqa: F401  (fixtures)
 from tests.reports.conftest import Estate
 
-pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner", "sealer"])
+# Slow is run by one worker: the sealer waits for older transactions of the whole server, a neighbour's tests' too.
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.django_db(transaction=True, databases=["default", "owner", "sealer"]),
+]
 
 
 def verify(folder: Path, *arguments: str) -> tuple[int, str]:
