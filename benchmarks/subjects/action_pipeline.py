@@ -1,4 +1,4 @@
-"""The action pipeline on an executor that does nothing, beside a Celery chain with the same puts and commits.
+"""The action pipeline on an executor that does nothing, beside a Celery chain with the same puts and fewer commits.
 
 Ours: an action from proposal over plan, approval, execution and verification to its end, its job run in this process.
 Theirs: a chain of five tasks, run in this process too (so neither pays for a broker), each of which puts one artifact of
