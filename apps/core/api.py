@@ -25,6 +25,7 @@ from .db.fields import NumericField
 from .errors import InvalidInput, NotFound
 from .pagination import Keyset
 from .permissions import Permission
+from .requests import parameters_with_nul
 
 PAGING = ("cursor", "page_size", "ordering")
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -162,6 +163,8 @@ class RoomViewSet(GenericViewSet):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
+        if holding := parameters_with_nul(dict(request.query_params.lists())):
+            raise exceptions.ValidationError({name: ["NUL can't be looked for."] for name in holding})
         unknown = sorted(set(request.query_params) - self._known_parameters())
         if unknown:
             errors = {name: ["There is no such parameter."] for name in unknown}

@@ -27,6 +27,22 @@ def test_an_unknown_address_is_a_problem_too(viewer: Api) -> None:
     assert (response.status_code, response["Content-Type"]) == (404, "application/problem+json")
 
 
+@pytest.mark.parametrize(
+    "address", ["costs/explorer/?category=%00a", "costs/forecast/?service=%00", "violations/?severity=%00"]
+)
+def test_a_nul_in_a_parameter_is_named(address: str, viewer: Api) -> None:
+    status, problem = viewer.get(address)
+    name = address.partition("?")[2].partition("=")[0]
+    assert (status, list(problem["errors"])) == (400, [name])
+
+
+@pytest.mark.parametrize(
+    "page", ["/costs/?category=%00a", "/costs/forecast/?service=%00", "/violations/?%00=a"]
+)
+def test_a_nul_in_a_pages_address_breaks_nothing(page: str, users: dict[Role, User]) -> None:
+    assert browser(users[Role.VIEWER]).get(page).status_code == 400
+
+
 def test_a_method_that_is_not_there(viewer: Api) -> None:
     response = viewer.client.delete("/api/v1/resources/")
     assert response.status_code == 405

@@ -20,7 +20,7 @@ class Search(PlainPage):
     template_name = "desk/search.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        text = self.request.GET.get("q", "").strip().replace("\x00", "")[:LONGEST]
+        text = self.request.GET.get("q", "").strip()[:LONGEST]
         found: dict[str, Any] = {"resources": [], "policies": []}
         if len(text) >= MIN_SEARCH:
             found = {"resources": self._resources(text), "policies": self._policies(text)}

@@ -124,7 +124,7 @@ class PolicyExplain(DetailPage):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         policy: Any = self.object
-        asked = self.request.GET.get("resource", "").strip().replace("\x00", "")[:1_000]
+        asked = self.request.GET.get("resource", "").strip()[:1_000]
         resource = (
             Resource.objects.filter(Q(pk=asked) | Q(native_id=asked)).order_by("pk").first()
             if asked
