@@ -95,6 +95,7 @@ class DecidingModelAdmin(ReadOnlyDeskModelAdmin):
             "desk": self.desk,
             "decision": decision,
             "instance": row,
+            "name": self.desk.name(row),
             "form": form,
             "digest": self.desk.digest(row),
             "over": "" if self.desk.is_open(decision, row) else self.desk.already(row),
