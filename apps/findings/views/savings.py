@@ -97,9 +97,7 @@ def _board() -> list[dict[str, Any]]:
         )
         .order_by("currency")
     )
-    return [
-        {**row, **{n: row[n] or Decimal(0) for n in ("proposed", "accepted", "saved")}} for row in rows
-    ]
+    return [{**row, **{n: row[n] or Decimal(0) for n in ("proposed", "accepted", "saved")}} for row in rows]
 
 
 class RecommendationDetail(DetailPage):
