@@ -23,6 +23,7 @@ from apps.tenancy.throttling import WorkThrottle
 from .filters import RecommendationFilter, ScanRunFilter, ViolationFilter
 from .models import EvaluationError, Recommendation, ScanRun, Violation, ViolationEvent
 from .queries import latest_open_violations, violation_counts, violations
+from .savings.deciding import DECISIONS, MAX_REASON, decide_recommendation
 from .services.scanning import start_policy_scan
 
 WORST = Keyset("-severity_rank", "-last_seen", "-id")
@@ -143,7 +144,24 @@ class RecommendationSerializer(ReadSerializer):
             "rule",
             "resource_id",
             "created_at",
+            "status",
+            "currency",
+            "evidence",
+            "remedy",
+            "decided_by_id",
+            "decided_at",
+            "decision_reason",
+            "gone_at",
+            "realised",
+            "realised_days",
         )
+
+
+class DecideRecommendationSerializer(InputSerializer):
+    status = serializers.ChoiceField(choices=sorted(DECISIONS))
+    reason = serializers.CharField(
+        required=False, allow_blank=True, default="", max_length=MAX_REASON, help_text="Needed to dismiss it"
+    )
 
 
 class RecommendationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, RoomViewSet):
@@ -154,6 +172,16 @@ class RecommendationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Ro
     filterset_class = RecommendationFilter
     orderings = {"-created_at": Keyset("-created_at", "-id"), "created_at": Keyset("created_at", "id")}
     lookup_value_converter = "uuid"
+    write_permission = Permission.REQUEST
+
+    @extend_schema(request=DecideRecommendationSerializer, responses=RecommendationSerializer)
+    @action(detail=True, methods=["post"])
+    def decide(self, request: Request, **kwargs: Any) -> Response:
+        """Accept it, dismiss it, or open it again. What is to be changed is then asked for as an action."""
+        decided = decide_recommendation(
+            recommendation=self.get_object(), **self.validated(DecideRecommendationSerializer)
+        )
+        return Response(RecommendationSerializer(decided).data)
 
 
 class ScanRunSerializer(ReadSerializer):

@@ -14,6 +14,8 @@ class FindingsConfig(AppConfig):
         from apps.notices.codes import register_notices
 
         from .policy_reader import PolicyReader
+        from .savings.scanning import JOB_TYPE as FINOPS
+        from .savings.scanning import run_finops_scan
         from .services.exception_notices import FAMILY, OCCASIONS
         from .services.exception_warnings import warn_of_expiry
         from .services.exceptions import sweep_exceptions
@@ -26,6 +28,7 @@ class FindingsConfig(AppConfig):
         register_job(
             JobKind(JOB_TYPE, "scans.policy", "Policy scan", run=run_policy_scan, finished=fail_scans_of)
         )
+        register_job(JobKind(FINOPS, FINOPS, "Savings scan", run=run_finops_scan))
         register_job(
             JobKind(
                 SECURITY, "scans.security", "Security scan", run=run_security_scan, finished=fail_scans_of

@@ -25,6 +25,7 @@ from .expressions import ended_by_term, lapsed
 from .models import (
     EXCEPTION_STATES,
     RECOMMENDATION_KINDS,
+    RECOMMENDATION_STATES,
     VIOLATION_STATES,
     PolicyException,
     Recommendation,
@@ -76,6 +77,7 @@ class ViolationFilter(StrictFilterSet):
 
 
 class RecommendationFilter(StrictFilterSet):
+    status = ChoicesFilter(RECOMMENDATION_STATES, field_name="status")
     kind = ChoicesFilter(RECOMMENDATION_KINDS, field_name="kind")
     severity = ChoicesFilter(SEVERITIES, field_name="severity")
     rule = TextFilter("rule")

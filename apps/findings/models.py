@@ -39,6 +39,7 @@ OWN_SOURCE = "policy"
 EXTERNAL = "external"
 VIOLATION_STATES = ("open", "suppressed", "fixed")
 EXCEPTION_STATES = ("pending", "approved", "rejected", "expired")
+RECOMMENDATION_STATES = ("open", "accepted", "dismissed", "gone")
 RECOMMENDATION_KINDS = ("cost_optimization", "compliance", "security", "rightsizing")
 
 
@@ -203,10 +204,27 @@ class Recommendation(TenantModel):
     resource_id = models.TextField(null=True)
     source = models.TextField(db_default="")
     key = models.TextField(null=True)
+    # open, accepted or dismissed by a person, gone where the detector no longer says so.
+    status = models.TextField(db_default="open")
+    # What decided: the values seen, the costs that were summed and over which days, what is assumed.
+    evidence = models.JSONField(db_default={})
+    currency = models.TextField(db_default="")
+    # The kind of action that carries it out, empty where people have to.
+    remedy = models.TextField(db_default="")
+    decided_by = DatabaseForeignKey(User, "NO ACTION", null=True, related_name="+", db_column="decided_by")
+    decided_at = models.DateTimeField(null=True)
+    decision_reason = models.TextField(db_default="")
+    # Since when the detector says so no more, and what the bills that followed say was saved, a month.
+    gone_at = models.DateTimeField(null=True)
+    realised = NumericField(null=True)
+    realised_days = models.IntegerField(null=True)
 
     class Meta:
         db_table = "recommendations"
-        constraints = [models.UniqueConstraint(fields=["tenant", "key"], name="recommendations_key")]
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "key"], name="recommendations_key"),
+            one_of("status", RECOMMENDATION_STATES, "recommendations_status_check"),
+        ]
         indexes = [
             models.Index(fields=["tenant", "kind", "severity"], name="recommendations_kind_severity"),
             models.Index("tenant", F("created_at").desc(), F("id").desc(), name="recommendations_recent"),

@@ -18,7 +18,8 @@ from .views.policies import (
     PolicyScan,
     ResourceScan,
 )
-from .views.scans import RecommendationList, ScanCreate, ScanDetail, ScanList
+from .views.savings import RecommendationDecide, RecommendationDetail, RecommendationList, SavingsScan
+from .views.scans import ScanCreate, ScanDetail, ScanList
 from .views.violations import LatestOpenList, ViolationDetail, ViolationList
 
 app_name = "findings"
@@ -46,4 +47,7 @@ urlpatterns = [
     path("frameworks/<uuid:pk>/", FrameworkDetail.as_view(), name="framework-detail"),
     path("frameworks/controls/<uuid:pk>/", ControlDetail.as_view(), name="control-detail"),
     path("recommendations/", RecommendationList.as_view(), name="recommendation-list"),
+    path("recommendations/scan/", SavingsScan.as_view(), name="savings-scan"),
+    path("recommendations/<uuid:pk>/", RecommendationDetail.as_view(), name="recommendation-detail"),
+    path("recommendations/<uuid:pk>/decide/", RecommendationDecide.as_view(), name="recommendation-decide"),
 ]

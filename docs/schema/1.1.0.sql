@@ -2002,6 +2002,53 @@ BEGIN
 END $$;
 
 
+-- findings.0010_recommendation_evidence
+--
+-- Add field currency to recommendation
+--
+ALTER TABLE "recommendations" ADD COLUMN "currency" text DEFAULT '' NOT NULL;
+--
+-- Add field decided_at to recommendation
+--
+ALTER TABLE "recommendations" ADD COLUMN "decided_at" timestamp with time zone NULL;
+--
+-- Add field decided_by to recommendation
+--
+ALTER TABLE "recommendations" ADD COLUMN "decided_by" uuid NULL;
+--
+-- Add field decision_reason to recommendation
+--
+ALTER TABLE "recommendations" ADD COLUMN "decision_reason" text DEFAULT '' NOT NULL;
+--
+-- Add field evidence to recommendation
+--
+ALTER TABLE "recommendations" ADD COLUMN "evidence" jsonb DEFAULT '{}'::jsonb NOT NULL;
+--
+-- Add field gone_at to recommendation
+--
+ALTER TABLE "recommendations" ADD COLUMN "gone_at" timestamp with time zone NULL;
+--
+-- Add field realised to recommendation
+--
+ALTER TABLE "recommendations" ADD COLUMN "realised" numeric NULL;
+--
+-- Add field realised_days to recommendation
+--
+ALTER TABLE "recommendations" ADD COLUMN "realised_days" integer NULL;
+--
+-- Add field remedy to recommendation
+--
+ALTER TABLE "recommendations" ADD COLUMN "remedy" text DEFAULT '' NOT NULL;
+--
+-- Add field status to recommendation
+--
+ALTER TABLE "recommendations" ADD COLUMN "status" text DEFAULT 'open' NOT NULL;
+--
+-- Create constraint recommendations_status_check on model recommendation
+--
+ALTER TABLE "recommendations" ADD CONSTRAINT "recommendations_status_check" CHECK ("status" IN ('open', 'accepted', 'dismissed', 'gone'));
+ALTER TABLE "recommendations" ADD CONSTRAINT "recommendations_decided_by_bcf65e3b_fk_users_id" FOREIGN KEY ("decided_by") REFERENCES "users" ("id") ON DELETE NO ACTION;
+
 -- costs.0001_initial
 --
 -- Create model CostDay

@@ -85,6 +85,7 @@ ROWS: list[Row] = [
     Row("api:exception-rules", "PUT", MANAGE),
     get("api:recommendation-list"),
     get("api:recommendation-detail", pk="recommendation"),
+    post("api:recommendation-decide", REQUEST, pk="recommendation"),
     get("api:scan-list"),
     post("api:scan-list", SCAN),
     get("api:scan-detail", pk="scan"),

@@ -41,7 +41,11 @@ class Propose(FormPage):
         return ProposeForm(resource=self.resource, **self.get_form_kwargs())
 
     def get_initial(self) -> dict[str, Any]:
-        return {"resource_ids": self.resource.pk if self.resource is not None else "", "params": "{}"}
+        return {
+            "resource_ids": self.resource.pk if self.resource is not None else "",
+            "type": self.request.GET.get("type", ""),
+            "params": "{}",
+        }
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         kinds = [

@@ -20,5 +20,6 @@ class Migration(migrations.Migration):
         ("costs", "0003_lines"),
         ("reports", "0002_framework"),
         ("costs", "0004_account_names"),
+        ("findings", "0010_recommendation_evidence"),
     ]
     operations = [SetSchemaVersion("1.1.0")]

@@ -28,6 +28,7 @@ from apps.costs.services.budgets import check_budgets, create_budget
 from apps.costs.services.detecting import detect_anomalies
 from apps.costs.services.importing import import_costs
 from apps.findings.models import PolicyException, Recommendation, Violation
+from apps.findings.savings.scanning import start_finops_scan
 from apps.findings.services.exceptions import approve_exception, reject_exception, request_exception
 from apps.findings.services.scanning import start_policy_scan
 from apps.jobs.commands import run_here
@@ -101,7 +102,7 @@ def _fill_tenant(demo: DemoTenant, say: Say) -> None:
     if not _there(CostLine.objects):
         _costs(demo)
     if not _there(Recommendation.objects):
-        _recommendations()
+        _savings()
     if not _there(PolicyException.objects):
         _exceptions(demo)
     say(f"{demo.name}: scanned, with exceptions, costs and recommendations.")
@@ -159,25 +160,11 @@ def _costs(demo: DemoTenant) -> None:
         check_budgets()
 
 
-def _recommendations() -> None:
-    """What the starter policies on cost found, as recommendations; nobody has priced them, so no savings."""
+def _savings() -> None:
+    """What the savings scan finds in the estate, priced by the demo's own bill."""
     with tenant_transaction(current_tenant_id()):
-        found = Violation.objects.filter(status="open", policy__metadata__category__iexact="cost")
-        Recommendation.objects.bulk_create(
-            [
-                Recommendation(
-                    kind="cost_optimization",
-                    severity=violation.severity,
-                    title=f"{violation.policy.name}: {violation.resource.name}"[:300],
-                    description=violation.policy.metadata.get("remediation") or violation.reason,
-                    confidence=Decimal("0.7"),
-                    rule=f"policy:{violation.policy_id}",
-                    resource_id=violation.resource_id,
-                )
-                for violation in found.select_related("policy", "resource")[:60]
-                if violation.policy and violation.resource
-            ]
-        )
+        job = start_finops_scan(send=False)
+    run_here(job)
 
 
 def _person(demo: DemoTenant, name: str) -> User:

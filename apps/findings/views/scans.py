@@ -1,4 +1,4 @@
-"""Scans and recommendations."""
+"""Policy scans: what ran, what one changed, and starting one."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from apps.core.pagination import Keyset
 from apps.tenancy.pages import DetailPage, FormPage, ListPage
 from apps.tenancy.roles import Permission
 
-from ..filters import RecommendationFilter, ScanRunFilter
+from ..filters import ScanRunFilter
 from ..forms import ScanForm
-from ..models import EvaluationError, Recommendation, ScanRun
+from ..models import EvaluationError, ScanRun
 from ..services.scanning import start_policy_scan
 
 
@@ -98,39 +98,3 @@ class ScanCreate(FormPage):
     def act(self, form: ScanForm) -> str:
         job = start_policy_scan(mode=form.cleaned_data["mode"])
         return reverse("jobs:job-detail", args=[job.pk])
-
-
-class RecommendationList(ListPage):
-    name = "findings.recommendations"
-    title = "Recommendations"
-    lead = "What is worth doing, beyond what a policy demands."
-    filterset_class = RecommendationFilter
-    primary = ("search", "kind", "severity")
-    unlisted = ("resource",)
-    labels = {"search": "Title contains"}
-    sorts = (
-        Sort("recent", "Latest first", Keyset("-created_at", "-id")),
-        Sort("oldest", "Earliest first", Keyset("created_at", "id")),
-    )
-    columns = (
-        Column("title", "Recommendation", css="main"),
-        Column("severity", "Severity", cell=lambda r: cells.severity(r.severity)),
-        Column("kind", "Kind", cell=lambda r: cells.coded(r.kind)),
-        Column("description", "Why", css="wide"),
-        Column("savings", "Saving a month", css="num"),
-        Column("confidence", "Confidence", css="num"),
-        Column("created_at", "Found", cell=lambda r: cells.moment(r.created_at), sort="recent", css="when"),
-        Column("rule", "Rule", shown=False),
-        Column("risk_reduction", "Risk reduction", shown=False),
-        Column("resource_id", "Resource id", shown=False),
-        Column("id", "Id", shown=False),
-    )
-
-    def rows(self) -> QuerySet[Any]:
-        return Recommendation.objects.all()
-
-    def empty(self) -> Emptiness:
-        return Emptiness(
-            "No recommendations",
-            "No detector has found anything worth doing. They look at costs and configuration after a scan.",
-        )
