@@ -24,6 +24,7 @@ from apps.jobs.models import Job
 from apps.jobs.running import run_job
 from apps.tenancy.models import Tenant, User
 from apps.tenancy.roles import Role
+from tests.fixtures.clients import browser
 from tests.fixtures.estate import acting_as, import_rows
 
 pytestmark = pytest.mark.django_db
@@ -62,7 +63,9 @@ def reasons(check: str) -> dict[str, str]:
 
 
 # --- AWS: from the internet to a role ------------------------------------------------------------------
-def group(group_id: str = "sg-web", port: int | None = 443, source: str = "0.0.0.0/0", **rule: Any) -> dict[str, Any]:
+def group(
+    group_id: str = "sg-web", port: int | None = 443, source: str = "0.0.0.0/0", **rule: Any
+) -> dict[str, Any]:
     ports = {} if port is None else {"FromPort": port, "ToPort": port}
     protocol = "-1" if port is None else "tcp"
     rules = [{"IpProtocol": protocol, **ports, "IpRanges": [{"CidrIp": source}], "Ipv6Ranges": [], **rule}]
@@ -70,7 +73,9 @@ def group(group_id: str = "sg-web", port: int | None = 443, source: str = "0.0.0
     return row("aws.security-group", f"arn:aws:ec2:eu-west-1:{ACCOUNT}:security-group/{group_id}", document)
 
 
-def machine(groups: tuple[str, ...] = ("sg-web",), address: str | None = "54.1.2.3", **more: Any) -> dict[str, Any]:
+def machine(
+    groups: tuple[str, ...] = ("sg-web",), address: str | None = "54.1.2.3", **more: Any
+) -> dict[str, Any]:
     document = {
         "InstanceId": "i-0a1",
         "SecurityGroups": [{"GroupId": g} for g in groups],
@@ -86,10 +91,14 @@ def role(managed: str = "AdministratorAccess", statement: dict[str, Any] | None 
         "Arn": f"arn:aws:iam::{ACCOUNT}:role/deploy",
         "RoleName": "deploy",
         "InstanceProfileList": [{"Arn": f"arn:aws:iam::{ACCOUNT}:instance-profile/deploy"}],
-        "AttachedManagedPolicies": [{"PolicyName": managed, "PolicyArn": f"arn:aws:iam::aws:policy/{managed}"}]
+        "AttachedManagedPolicies": [
+            {"PolicyName": managed, "PolicyArn": f"arn:aws:iam::aws:policy/{managed}"}
+        ]
         if managed
         else [],
-        "RolePolicyList": [{"PolicyName": "own", "PolicyDocument": {"Statement": [statement]}}] if statement else [],
+        "RolePolicyList": [{"PolicyName": "own", "PolicyDocument": {"Statement": [statement]}}]
+        if statement
+        else [],
     }
     return row("aws.iam-role", f"arn:aws:iam::{ACCOUNT}:role/deploy", document)
 
@@ -132,10 +141,15 @@ def test_where_one_hop_is_missing_there_is_no_way(in_tenant: Tenant, estate: lis
 
 def test_a_role_may_be_broad_by_its_own_policy_and_a_group_open_to_all_of_ipv6(in_tenant: Tenant) -> None:
     own = {"Effect": "Allow", "Action": ["s3:*", "iam:*"], "Resource": "*"}
-    import_rows([group(port=None, source="10.0.0.0/8", Ipv6Ranges=[{"CidrIpv6": "::/0"}]), machine(), role("", own)])
+    import_rows(
+        [group(port=None, source="10.0.0.0/8", Ipv6Ranges=[{"CidrIpv6": "::/0"}]), machine(), role("", own)]
+    )
     scan(in_tenant)
     (told,) = reasons("aws-internet-to-admin-role").values()
-    assert "open to everybody on every port; the machine holds the role deploy, which may do anything by its policy own." in told
+    assert (
+        "open to everybody on every port; the machine holds the role deploy, which may do anything by its policy own."
+        in told
+    )
     assert list(reasons("aws-machine-open-for-administration")) == ["web-1"]
 
 
@@ -164,7 +178,9 @@ def test_a_public_database_behind_an_open_group(in_tenant: Tenant) -> None:
             "Endpoint": {"Port": 5432},
             "VpcSecurityGroups": [{"VpcSecurityGroupId": "sg-db"}],
         }
-        return row("aws.rds", f"arn:aws:rds:eu-west-1:{ACCOUNT}:db:orders-{public}", document, f"orders-{public}")
+        return row(
+            "aws.rds", f"arn:aws:rds:eu-west-1:{ACCOUNT}:db:orders-{public}", document, f"orders-{public}"
+        )
 
     import_rows([group("sg-db", 5432), database(True), database(False)])
     scan(in_tenant)
@@ -195,7 +211,11 @@ def days_ago(days: int) -> str:
 
 
 def user(name: str = "ana", **document: Any) -> dict[str, Any]:
-    return row("aws.iam-user", f"arn:aws:iam::{ACCOUNT}:user/{name}", {"UserName": name, "MFADevices": [], **document})
+    return row(
+        "aws.iam-user",
+        f"arn:aws:iam::{ACCOUNT}:user/{name}",
+        {"UserName": name, "MFADevices": [], **document},
+    )
 
 
 def key(age: int, used: int | None = 1, status: str = "Active") -> dict[str, Any]:
@@ -227,9 +247,13 @@ def test_passwords_and_second_factors(in_tenant: Tenant) -> None:
     import_rows(
         [
             user("bare", LoginProfile=login, PasswordLastUsed=days_ago(1)),
-            user("safe", LoginProfile=login, PasswordLastUsed=days_ago(1), MFADevices=[{"SerialNumber": "x"}]),
+            user(
+                "safe", LoginProfile=login, PasswordLastUsed=days_ago(1), MFADevices=[{"SerialNumber": "x"}]
+            ),
             user("robot"),
-            user("gone", LoginProfile=login, PasswordLastUsed=days_ago(120), MFADevices=[{"SerialNumber": "x"}]),
+            user(
+                "gone", LoginProfile=login, PasswordLastUsed=days_ago(120), MFADevices=[{"SerialNumber": "x"}]
+            ),
         ]
     )
     scan(in_tenant)
@@ -263,7 +287,11 @@ def nsg(name: str, *rules: tuple[int, str, str, str], subnet: str | None = None)
         for number, access, source, port in rules
     ]  # fmt: skip
     subnets = {"subnets": [{"id": f"{NET}/virtualNetworks/v/subnets/{subnet}"}]} if subnet else {}
-    return arm("Microsoft.Network/networkSecurityGroups", f"{NET}/networkSecurityGroups/{name}", {"securityRules": told, **subnets})
+    return arm(
+        "Microsoft.Network/networkSecurityGroups",
+        f"{NET}/networkSecurityGroups/{name}",
+        {"securityRules": told, **subnets},
+    )
 
 
 def vm(*groups: dict[str, Any], own: str | None = "own", sku: str = "Standard") -> list[dict[str, Any]]:
@@ -331,7 +359,7 @@ def test_an_azure_machine_whose_identity_owns_the_subscription(in_tenant: Tenant
 
 def test_an_azure_database_whose_firewall_lets_everybody_in(in_tenant: Tenant) -> None:
     server = f"{SUB}/resourceGroups/g/providers/Microsoft.Sql/servers/db"
-    rule = {"startIpAddress": "0.0.0.0", "endIpAddress": "255.255.255.255"}
+    rule = {"startIpAddress": "0.0.0.0", "endIpAddress": "255.255.255.255"}  # noqa: S104
     import_rows(
         [
             arm("Microsoft.Sql/servers", server, {"publicNetworkAccess": "Enabled"}),
@@ -360,11 +388,17 @@ def gcp_machine(**more: Any) -> dict[str, Any]:
     document = {
         "status": "RUNNING",
         "networkInterfaces": [
-            {"network": "//compute.googleapis.com/projects/p/global/networks/main", "accessConfigs": [{"natIP": "34.1.1.1"}]}
+            {
+                "network": "//compute.googleapis.com/projects/p/global/networks/main",
+                "accessConfigs": [{"natIP": "34.1.1.1"}],
+            }
         ],
         "tags": {"items": ["web"]},
         "serviceAccounts": [
-            {"email": "a@p.iam.gserviceaccount.com", "scopes": ["https://www.googleapis.com/auth/cloud-platform"]}
+            {
+                "email": "a@p.iam.gserviceaccount.com",
+                "scopes": ["https://www.googleapis.com/auth/cloud-platform"],
+            }
         ],
         **more,
     }
@@ -386,14 +420,18 @@ def gcp_machine(**more: Any) -> dict[str, Any]:
         pytest.param({"allowed": [{"IPProtocol": "icmp"}]}, False, id="icmp"),
     ],
 )  # fmt: skip
-def test_a_google_machine_is_open_by_a_rule_of_its_network(in_tenant: Tenant, rule: dict[str, Any], opens: bool) -> None:
+def test_a_google_machine_is_open_by_a_rule_of_its_network(
+    in_tenant: Tenant, rule: dict[str, Any], opens: bool
+) -> None:
     import_rows([firewall(**rule), gcp_machine()])
     scan(in_tenant)
     assert bool(reasons("gcp-machine-open-for-administration")) is opens
 
 
 def test_a_google_machine_that_may_change_its_project(in_tenant: Tenant) -> None:
-    policy = {"bindings": [{"role": "roles/editor", "members": ["serviceAccount:a@p.iam.gserviceaccount.com"]}]}
+    policy = {
+        "bindings": [{"role": "roles/editor", "members": ["serviceAccount:a@p.iam.gserviceaccount.com"]}]
+    }
     project = row(
         "cloudresourcemanager.googleapis.com/Project",
         "//cloudresourcemanager.googleapis.com/projects/p",
@@ -411,7 +449,12 @@ def test_a_google_machine_that_may_change_its_project(in_tenant: Tenant) -> None
 
 
 def test_a_google_database_of_everybody(in_tenant: Tenant) -> None:
-    settings = {"ipConfiguration": {"ipv4Enabled": True, "authorizedNetworks": [{"value": "0.0.0.0/0", "name": "all"}]}}
+    settings = {
+        "ipConfiguration": {
+            "ipv4Enabled": True,
+            "authorizedNetworks": [{"value": "0.0.0.0/0", "name": "all"}],
+        }
+    }
     import_rows([row("gcp.sql-instance", "projects/p/instances/db", {"settings": settings}, account="p")])
     scan(in_tenant)
     assert reasons("gcp-database-open-to-the-internet") == {
@@ -432,13 +475,15 @@ def function(name: str = "pay", **variables: str) -> dict[str, Any]:
 def everything_stored() -> str:
     """All texts of all tables that a scan or its job writes to, but for the inventory itself."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace")
+        cursor.execute(
+            "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace"
+        )
         tables = [name for (name,) in cursor.fetchall() if name not in ("resource_properties",)]
         told = []
         for table in tables:
             cursor.execute("SELECT has_table_privilege(%s, 'SELECT')", [table])
             if cursor.fetchone() == (True,):
-                cursor.execute(f'SELECT coalesce(string_agg(t::text, chr(10)), \'\') FROM "{table}" t')
+                cursor.execute(f"SELECT coalesce(string_agg(t::text, chr(10)), '') FROM \"{table}\" t")
                 told.append(cursor.fetchone()[0])
     return "\n".join(told)
 
@@ -454,7 +499,13 @@ def test_secrets_are_told_by_kind_place_and_line_and_never_themselves(
             machine(UserData=base64.b64encode(script.encode()).decode()),
             function(DB_PASSWORD=PASSWORD, LEVEL="info"),
             function("clean", SECRET_ARN="arn:aws:secretsmanager:eu-west-1:1:secret:x", LEVEL="info"),
-            row("AWS::ECS::TaskDefinition", f"arn:aws:ecs:eu-west-1:{ACCOUNT}:task-definition/t:1", task, "t", provider="aws"),
+            row(
+                "AWS::ECS::TaskDefinition",
+                f"arn:aws:ecs:eu-west-1:{ACCOUNT}:task-definition/t:1",
+                task,
+                "t",
+                provider="aws",
+            ),
         ]
     )
     with caplog.at_level("DEBUG"):
@@ -474,7 +525,9 @@ def test_secrets_are_told_by_kind_place_and_line_and_never_themselves(
     assert TOKEN not in stored
 
 
-def test_texts_are_read_in_batches_and_what_is_gone_is_fixed(in_tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_texts_are_read_in_batches_and_what_is_gone_is_fixed(
+    in_tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(security_scan, "BATCH_DOCUMENTS", 3)
     import_rows([function(f"f{n}", API_KEY=f"k3y-of-{n}-things") for n in range(10)])
     scan(in_tenant)
@@ -487,7 +540,10 @@ def test_texts_are_read_in_batches_and_what_is_gone_is_fixed(in_tenant: Tenant, 
 def test_secrets_in_azure_and_google_places(in_tenant: Tenant) -> None:
     group_ = f"{SUB}/resourceGroups/g/providers/Microsoft.ContainerInstance/containerGroups/c"
     container = {"properties": {"environmentVariables": [{"name": "DB_PASSWORD", "value": PASSWORD}]}}
-    items = [{"key": "startup-script", "value": f"export TOKEN={TOKEN}"}, {"key": "enable-oslogin", "value": "TRUE"}]
+    items = [
+        {"key": "startup-script", "value": f"export TOKEN={TOKEN}"},
+        {"key": "enable-oslogin", "value": "TRUE"},
+    ]
     import_rows(
         [
             arm("Microsoft.ContainerInstance/containerGroups", group_, {"containers": [container]}),
@@ -532,7 +588,12 @@ def test_fixed_when_gone_and_reopened_in_place(in_tenant: Tenant) -> None:
     import_rows([group(port=22)])
     scan(in_tenant)
     after = Violation.objects.get()
-    assert (after.pk, after.status, after.first_seen, after.fixed_at) == (before.pk, "open", before.first_seen, None)
+    assert (after.pk, after.status, after.first_seen, after.fixed_at) == (
+        before.pk,
+        "open",
+        before.first_seen,
+        None,
+    )
     assert [e.kind for e in ViolationEvent.objects.order_by("id")] == ["opened", "fixed", "reopened"]
 
 
@@ -550,10 +611,10 @@ def test_an_exception_in_force_opens_it_as_excepted(in_tenant: Tenant, users: di
     violation = Violation.objects.get()
     with acting_as(users[Role.OPERATOR]):
         asked = request_exception(
-            reason="A test account", policy_id=violation.policy_id, expires_at=timezone.now() + timedelta(days=9)
+            reason="A test account", policy=violation.policy, expires_at=timezone.now() + timedelta(days=9)
         )
     with acting_as(users[Role.APPROVER]):
-        approve_exception(exception_id=asked.pk)
+        approve_exception(exception=asked)
     import_rows([function("other", DB_PASSWORD=PASSWORD)])
     scan(in_tenant)
     assert set(Violation.objects.values_list("status", flat=True)) == {"suppressed"}
@@ -584,13 +645,21 @@ def test_a_document_of_an_unexpected_shape_ends_no_check(in_tenant: Tenant) -> N
     scan(in_tenant)
 
 
-def test_a_check_that_fails_is_noted_and_keeps_what_it_had(in_tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_check_that_fails_is_noted_and_keeps_what_it_had(
+    in_tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import_rows([group(port=22), machine(), role()])
     scan(in_tenant)
     whole = security_scan.query
     broken = "aws-machine-open-for-administration"
     monkeypatch.setattr(
-        security_scan, "query", lambda check: whole(check) if check.id != broken else "SELECT 1 / 0, '', '', ''"
+        security_scan,
+        "query",
+        lambda check: (
+            whole(check)
+            if check.id != broken
+            else "SELECT r.id AS resource_id, %(policy)s::text AS policy_id, 'hit' AS outcome, (1 / (r.id = ''::text)::int)::text AS reason FROM resources r"
+        ),
     )
     with tenant_transaction(in_tenant.id):
         job = start_security_scan(send=False)
@@ -601,7 +670,9 @@ def test_a_check_that_fails_is_noted_and_keeps_what_it_had(in_tenant: Tenant, mo
     assert list(reasons(broken)) == ["web-1"]
 
 
-def test_a_killed_attempt_is_taken_up_again_and_opens_nothing_twice(in_tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_attempt_is_taken_up_again_and_opens_nothing_twice(
+    in_tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import_rows([group(port=22), machine(), role(), function(DB_PASSWORD=PASSWORD)])
     with tenant_transaction(in_tenant.id):
         job = start_security_scan(send=False)
@@ -626,7 +697,10 @@ def test_a_killed_attempt_is_taken_up_again_and_opens_nothing_twice(in_tenant: T
     run_job(in_tenant.id, job.pk)
     job.refresh_from_db()
     assert (job.status, job.result["opened"], job.result["still_open"]) == ("succeeded", 2, 1)
-    assert sorted(ScanRun.objects.values_list("kind", "status")) == [("security", "failed"), ("security", "succeeded")]
+    assert sorted(ScanRun.objects.values_list("kind", "status")) == [
+        ("security", "failed"),
+        ("security", "succeeded"),
+    ]
     assert ViolationEvent.objects.count() == Violation.objects.count() == 3
 
 
@@ -659,3 +733,21 @@ def test_what_an_admin_has_set_on_a_checks_policy_stays(in_tenant: Tenant) -> No
     scan(in_tenant)
     policy.refresh_from_db()
     assert json.dumps(policy.metadata["action_override"])
+
+
+def test_the_api_starts_a_security_scan_and_refuses_to_narrow_it(users: dict[Role, User]) -> None:
+    client = browser(users[Role.OPERATOR])
+    answer = client.post("/api/v1/scans/", {"kind": "security"}, content_type="application/json")
+    assert (answer.status_code, answer.json()["type"]) == (202, "scans.security")
+    narrowed = {"kind": "security", "resource_id": "r-1"}
+    answer = client.post("/api/v1/scans/", narrowed, content_type="application/json")
+    assert answer.status_code == 422 and "kind" in answer.content.decode()
+    assert browser(users[Role.VIEWER]).post("/api/v1/scans/", {"kind": "security"}).status_code == 403
+
+
+def test_the_page_of_a_violation_says_what_to_do(in_tenant: Tenant, users: dict[Role, User]) -> None:
+    import_rows([function(DB_PASSWORD=PASSWORD)])
+    scan(in_tenant)
+    html = browser(users[Role.VIEWER]).get(f"/violations/{Violation.objects.get().pk}/").content.decode()
+    assert "Keep the secret in a secret store" in html
+    assert PASSWORD not in html

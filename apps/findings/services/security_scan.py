@@ -117,7 +117,7 @@ class _SecurityScan:
             providers = {row[0] for row in cursor.fetchall()}
             checks = [c for c in (*CHECKS, *SECRET_CHECKS.values()) if c.provider in providers]
             ids = [policy_key(self.tenant_id, SOURCE, check.name) for check in checks]
-            values = {
+            values: dict[str, Any] = {
                 "tenant": self.tenant_id,
                 "ids": ids,
                 "names": [check.title for check in checks],
@@ -159,7 +159,11 @@ class _SecurityScan:
 
     def _bounds(self) -> list[tuple[str | None, str | None]]:
         """Ranges of ids, each with a batch of documents that may hold a secret; together all of the estate."""
-        values = {"tenant": self.tenant_id, "types": list(TYPES), "size": BATCH_DOCUMENTS}
+        values: dict[str, Any] = {
+            "tenant": self.tenant_id,
+            "types": list(TYPES),
+            "size": BATCH_DOCUMENTS,
+        }
         with tenant_transaction(self.tenant_id), connection.cursor() as cursor:
             cursor.execute(BOUNDS, values)
             ends: list[str | None] = [row[0] for row in cursor.fetchall()]
@@ -187,7 +191,7 @@ class _SecurityScan:
 
     def _parts(self, after: str | None, upto: str | None) -> Iterator[tuple[str, int, list[Any]]]:
         typed = [(type_, number, place.path) for number, place in enumerate(PLACES) for type_ in place.types]
-        values = {
+        values: dict[str, Any] = {
             "tenant": self.tenant_id,
             "types": list(TYPES),
             "after": after,
