@@ -14,7 +14,7 @@ import hashlib
 import hmac
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
@@ -163,7 +163,7 @@ def _is_no_secret(value: str, line: str) -> bool:
 
 
 def _detectors() -> tuple[BasePlugin, ...]:
-    kinds: dict[str, type[BasePlugin]] = get_mapping_from_secret_type_to_class()
+    kinds: Mapping[str, type[BasePlugin]] = get_mapping_from_secret_type_to_class()
     made = [kinds[name]() for name in sorted(kinds) if name not in _LEFT_OUT]
     return tuple(sorted(made, key=lambda plugin: plugin.secret_type == _KEYWORD))
 
