@@ -5,10 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 
+from django.db import transaction
+
 from apps.actions.evidence import manifest_of
 from apps.actions.plans import digest
-from apps.core.context import tenant_scope
+from apps.catalog.models import Resource
+from apps.core.context import Actor, tenant_scope, tenant_transaction
 from apps.evidence.store import read_artifact
+from apps.tenancy.models import CloudAccount
+from tests.fixtures.rows import make_account
 
 from .conftest import Desk
 
@@ -75,3 +80,16 @@ def test_a_set_is_one_plan_with_one_approval(desk: Desk) -> None:
     assert len({change["key"] for change in desk.cloud.changes()}) == 3
     assert action.plan["monthly_saving"] == "3.75"
     assert action.result["message"] == "3 resources were changed and verified."
+
+
+def test_what_was_changed_is_soon_read_anew(desk: Desk) -> None:
+    with tenant_scope(desk.tenant.id, Actor.system("test")), transaction.atomic():
+        account = make_account(desk.tenant)
+        Resource.objects.update(account=account.account)
+        CloudAccount.objects.filter(pk=account.pk).update(status="connected")
+    planned = desk.planned()
+    with tenant_transaction(desk.tenant.id):
+        assert CloudAccount.objects.get(pk=account.pk).discovery_due_at is None
+    assert desk.run(desk.approve(planned)).status == "completed"
+    with tenant_transaction(desk.tenant.id):
+        assert CloudAccount.objects.get(pk=account.pk).discovery_due_at is not None

@@ -16,7 +16,12 @@ from django.utils import timezone
 from apps.catalog.models import ImportRefusal, Resource, ResourceProperties
 from apps.catalog.models_discovery import DiscoveryScope, DiscoverySeen
 from apps.catalog.services import check_account, start_discovery
-from apps.catalog.services.discoveries import start_due_discoveries, why_no_data
+from apps.catalog.services.discoveries import (
+    BETWEEN_DISCOVERIES,
+    discover_soon,
+    start_due_discoveries,
+    why_no_data,
+)
 from apps.catalog.services.discovery import discover
 from apps.connectors.errors import CloudDenied, CloudThrottled
 from apps.connectors.files.ndjson import record_of_row
@@ -318,3 +323,35 @@ def test_what_is_listed_and_refused_is_not_taken_for_gone(
     assert {name: found[name] for name in ("kept", "refused", "gone")} == {
         "kept": None, "refused": None, "gone": "deleted",
     }  # fmt: skip
+
+
+def due(account: CloudAccount) -> Any:
+    return CloudAccount.objects.values_list("discovery_due_at", flat=True).get(pk=account.pk)
+
+
+def test_a_change_of_ours_makes_one_discovery_due_and_the_schedule_stays(account: CloudAccount) -> None:
+    with transaction.atomic():
+        CloudAccount.objects.filter(pk=account.pk).update(
+            discover_every_minutes=600, discovery_due_at=timezone.now() + timedelta(hours=9)
+        )
+        changed = [(account.provider, account.account)] * 3 + [("gcp", "nobody"), ("aws", None)]
+        discover_soon(accounts=changed)
+        first = due(account)
+        assert first <= timezone.now()
+        discover_soon(accounts=changed)
+        assert due(account) == first
+        assert start_due_discoveries() == 1
+        assert due(account) > timezone.now() + timedelta(hours=8)
+        # It may have read the resource before the change: what is changed while it runs stays due.
+        discover_soon(accounts=changed)
+        assert start_due_discoveries() == 0
+        assert due(account) <= timezone.now()
+        Job.objects.update(status="succeeded")
+        assert start_due_discoveries() == 1
+
+
+def test_changes_soon_after_a_discovery_wait_a_little(account: CloudAccount) -> None:
+    with transaction.atomic():
+        CloudAccount.objects.filter(pk=account.pk).update(discovered_at=timezone.now())
+        discover_soon(accounts=[(account.provider, account.account)])
+        assert timezone.now() < due(account) <= timezone.now() + BETWEEN_DISCOVERIES

@@ -9,6 +9,8 @@ from uuid import UUID
 
 from django.utils import timezone
 
+from apps.catalog.models import Resource
+from apps.catalog.services.discoveries import discover_soon
 from apps.connectors.errors import CloudError
 from apps.core.db.fields import TransactionNow
 from apps.core.errors import NotFound, Refused
@@ -133,6 +135,8 @@ def _finish(run: Run) -> None:
         run.end(locked, outcome, message, state=state, retryable=retryable, entries=entries, facts=facts)
         if state == "completed" and locked.reverses_id is not None:
             _mark_original(locked.reverses_id, locked, rows)
+        touched = [row.resource_id for row in rows if row.applied_at is not None]
+        discover_soon(accounts=Resource.objects.filter(pk__in=touched).values_list("provider", "account"))
 
 
 def counts(rows: Sequence[ActionTarget]) -> dict[str, int]:

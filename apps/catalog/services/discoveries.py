@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from datetime import timedelta
 
 from django.db import transaction
+from django.db.models import F, Q
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from apps.core.db.fields import TransactionNow
@@ -19,6 +22,8 @@ from apps.tenancy.models_clouds import CONNECTED, DISCONNECTED, UNPROVEN
 
 JOB_TYPE = "inventory.discover"
 SCAN_TYPE = "scans.policy"
+# After a change of ours: so many actions in a row are one discovery, not one each.
+BETWEEN_DISCOVERIES = timedelta(minutes=2)
 # Without a schedule, data older than this is said to be stale.
 STALE_AFTER = timedelta(days=7)
 
@@ -39,11 +44,29 @@ def start_discovery(*, account: CloudAccount, send: bool = True) -> Job:
     return job
 
 
+def discover_soon(*, accounts: Iterable[tuple[str, str | None]]) -> None:
+    """Something of these (provider, account) was changed: what the inventory says of them is out of date.
+
+    The sweep begins the discovery, and the scan that follows closes what was mended. Accounts that are not
+    connected, or whose resources came from files, are left alone. Repeated calls are one discovery.
+    """
+    soon = Greatest(TransactionNow(), F("discovered_at") + BETWEEN_DISCOVERIES)
+    later = Q(discovery_due_at__isnull=True) | Q(discovery_due_at__gt=soon)
+    for provider, number in sorted({(p, n) for p, n in accounts if n}):
+        CloudAccount.objects.filter(later, provider=provider, account=number, status=CONNECTED).update(
+            discovery_due_at=soon
+        )
+
+
 def start_due_discoveries() -> int:
-    """The sweep: start what the schedules of the context's tenant say is due."""
+    """The sweep: start what the schedules of the context's tenant say is due.
+
+    One that is under way may have read what has changed since: the account stays due until it has ended.
+    """
     due = CloudAccount.objects.filter(status=CONNECTED, discovery_due_at__lte=TransactionNow())
+    busy = Job.objects.filter(type=JOB_TYPE).exclude(status__in=FINISHED)
     started = 0
-    for account in due:
+    for account in due.exclude(discovery_job_id__in=busy.values("pk")):
         start_discovery(account=account)
         CloudAccount.objects.filter(pk=account.pk).update(discovery_due_at=next_discovery(account))
         started += 1
