@@ -66,6 +66,7 @@ FINDINGS: Routes = [
         "violation-explanation",
     ),
     ("violations/<uuid:violation_id>/events", findings.ViolationEventViewSet, "violation-event"),
+    ("violations/export", findings.ViolationExportViewSet, "violation-export"),
     ("violations", findings.ViolationViewSet, "violation"),
     ("exceptions", exceptions.ExceptionViewSet, "exception"),
     ("recommendations", findings.RecommendationViewSet, "recommendation"),

@@ -9,8 +9,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import models
@@ -28,8 +28,19 @@ CONTENT_TYPES = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
 
 
 @dataclass(frozen=True)
+class LineFormat:
+    """A format of a list's own, a line of JSON for each row: `lines` makes them of the rows of a batch."""
+
+    label: str
+    suffix: str
+    lines: Callable[[Iterable[Any]], Iterator[str]]
+    content_type: str = "application/x-ndjson"
+
+
+@dataclass(frozen=True)
 class Export:
-    """What is exported: `name` is the list's, e.g. "findings.violations"; `filters` is what the URL said."""
+    """What is exported: `name` is the list's, e.g. "findings.violations"; `filters` is what the URL said.
+    `line_formats` are the list's own formats beside CSV and JSON."""
 
     name: str
     queryset: models.QuerySet[Any]
@@ -37,16 +48,21 @@ class Export:
     columns: Sequence[Column]
     filters: dict[str, list[str]]
     decorate: Callable[[list[Any]], None]
+    line_formats: Mapping[str, LineFormat] = field(default_factory=dict)
 
     def response(self, format_: str) -> StreamingHttpResponse:
         """Raises InvalidInput for a format that there is not."""
-        if format_ not in CONTENT_TYPES:
-            raise InvalidInput("An export is csv or json.", field="export")
+        own = self.line_formats.get(format_)
+        if format_ not in CONTENT_TYPES and own is None:
+            *most, last = [*CONTENT_TYPES, *self.line_formats]
+            raise InvalidInput(f"An export is {', '.join(most)} or {last}.", field="export")
         record(f"{self.name}.exported", None, {"format": format_, "filters": self.filters})
-        body = self._csv() if format_ == "csv" else self._json()
-        response = StreamingHttpResponse(_within(current(), body), content_type=CONTENT_TYPES[format_])
+        body = self._lines(own) if own else self._csv() if format_ == "csv" else self._json()
+        content_type = own.content_type if own else CONTENT_TYPES[format_]
+        response = StreamingHttpResponse(_within(current(), body), content_type=content_type)
         stamp = timezone.now().strftime("%Y%m%dT%H%M%SZ")
-        filename = f"{self.name.replace('.', '-')}-{stamp}.{format_}"
+        suffix = own.suffix if own else format_
+        filename = f"{self.name.replace('.', '-')}-{stamp}.{suffix}"
         response["Content-Disposition"] = f'attachment; filename="{filename}"'
         response["Cache-Control"] = "no-store"
         return response
@@ -71,6 +87,13 @@ class Export:
             writer.writerows([csv_cell(column.raw(row)) for column in self.columns] for row in batch)
             rows += len(batch)
             yield _take(buffer)
+        self._finished(rows)
+
+    def _lines(self, own: LineFormat) -> Iterator[str]:
+        rows = 0
+        for batch in self.batches():
+            rows += len(batch)
+            yield "".join(own.lines(batch))
         self._finished(rows)
 
     def _json(self) -> Iterator[str]:

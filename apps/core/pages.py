@@ -21,7 +21,7 @@ from django_filters import FilterSet
 from .columns import Column
 from .emptiness import Emptiness
 from .errors import InvalidInput
-from .exports import Export
+from .exports import Export, LineFormat
 from .pagination import COUNT_LIMIT, Keyset, Page, bounded_count, page_size
 
 SIZES = (25, 50, 100, 200)
@@ -78,6 +78,8 @@ class ListPage(View):
     size: ClassVar[int] = 50
     template_name: ClassVar[str] = "desk/list.html"
     exportable: ClassVar[bool] = True
+    # Formats of the list's own beside CSV and JSON, by what `?export=` calls them.
+    line_formats: ClassVar[Mapping[str, LineFormat]] = {}
     step: ClassVar[Step | None] = None
     # What can be done with the rows that the filters let through; the page gets the filters along.
     follow: ClassVar[Step | None] = None
@@ -213,6 +215,10 @@ class ListPage(View):
             "size": self._size,
             "csv_url": self._url(export="csv", cursor=None, page_size=None),
             "json_url": self._url(export="json", cursor=None, page_size=None),
+            "line_urls": [
+                (own.label, self._url(export=name, cursor=None, page_size=None))
+                for name, own in self.line_formats.items()
+            ],
             "emptiness": self.empty() if not page.items and not self.active_filters else None,
             **self._fields(),
         }
@@ -240,7 +246,13 @@ class ListPage(View):
             text = "\n".join([*self._filter_problems, *self.problems])
             return HttpResponse(text, status=400, content_type="text/plain; charset=utf-8")
         export = Export(
-            self.name, self.filtered, sort.keyset, self.columns, self.active_filters, self.decorate
+            self.name,
+            self.filtered,
+            sort.keyset,
+            self.columns,
+            self.active_filters,
+            self.decorate,
+            self.line_formats,
         )
         try:
             return export.response(format_)

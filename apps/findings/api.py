@@ -6,7 +6,9 @@ from dataclasses import asdict
 from typing import Any
 
 from django.db.models import QuerySet
+from django.http import StreamingHttpResponse
 from django.urls import reverse
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, serializers, status
 from rest_framework.decorators import action
@@ -15,6 +17,7 @@ from rest_framework.response import Response
 
 from apps.core.api import InputSerializer, PartViewSet, ReadSerializer, RoomViewSet
 from apps.core.errors import InvalidInput
+from apps.core.exports import Export
 from apps.core.pagination import Keyset
 from apps.core.permissions import Permission
 from apps.jobs.api import JobSerializer
@@ -23,6 +26,8 @@ from apps.tenancy.throttling import WorkThrottle
 
 from .filters import RecommendationFilter, ScanRunFilter, ViolationFilter
 from .models import EvaluationError, Recommendation, ScanRun, Violation, ViolationEvent
+from .ocsf import FORMAT as OCSF
+from .ocsf import OCSF_LINES, with_documents
 from .queries import latest_open_violations, violation_counts, violations
 from .savings.deciding import DECISIONS, MAX_REASON, decide_recommendation
 from .services.scanning import start_policy_scan
@@ -108,6 +113,32 @@ class ViolationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, RoomVie
     def counts(self, request: Request) -> Response:
         """How many violations there are of each policy, severity and shown status."""
         return Response({"counts": [asdict(count) for count in violation_counts()]})
+
+
+class ViolationExportViewSet(RoomViewSet):
+    """Everything that the filters of the list of violations let through, as one stream."""
+
+    permission = Permission.EXPORT
+    serializer_class = ViolationSerializer
+    filterset_class = ViolationFilter
+    orderings = ViolationViewSet.orderings
+    pagination_class = None
+    query_parameters = (*ViolationFilter.base_filters, "ordering")
+    throttle_classes = [WorkThrottle]
+
+    def get_queryset(self) -> QuerySet[Violation]:
+        return with_documents(violations())
+
+    @extend_schema(responses={(200, "application/x-ndjson"): OpenApiTypes.STR})
+    @action(detail=False)
+    def ocsf(self, request: Request) -> StreamingHttpResponse:
+        """OCSF 1.8 findings, a line of JSON each: Compliance Findings of policies, Detection Findings of others."""
+        rows = self.filter_queryset(self.get_queryset())
+        filters = {name: request.query_params.getlist(name) for name in request.query_params}
+        export = Export(
+            "findings.violations", rows, self.keyset, (), filters, lambda _: None, {OCSF: OCSF_LINES}
+        )
+        return export.response(OCSF)
 
 
 class LatestOpenViewSet(mixins.ListModelMixin, RoomViewSet):

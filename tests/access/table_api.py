@@ -67,6 +67,7 @@ ROWS: list[Row] = [
     get("api:past-count-list"),
     get("api:past-violation-list"),
     get("api:past-exception-list"),
+    get("api:violation-export-ocsf", EXPORT),
     get("api:violation-list"),
     get("api:violation-counts"),
     get("api:violation-detail", pk="violation"),

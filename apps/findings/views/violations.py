@@ -19,6 +19,8 @@ from ..emptiness import why_no_violations
 from ..filters import ViolationFilter
 from ..forms import ExceptionForm
 from ..models import OWN_SOURCE, PolicyException, Violation, ViolationEvent
+from ..ocsf import FORMAT as OCSF
+from ..ocsf import OCSF_LINES, with_documents
 from ..queries import latest_open_violations, violations
 from ..scope import OF_STATE
 from ..services.exception_rules import exception_rules
@@ -89,6 +91,7 @@ class ViolationList(ListPage):
         Sort("stale", "Longest unseen first", Keyset("last_seen", "id")),
     )
     columns = VIOLATION_COLUMNS
+    line_formats = {OCSF: OCSF_LINES}
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.GET.get("as_of"):
@@ -96,6 +99,8 @@ class ViolationList(ListPage):
         return super().get(request, *args, **kwargs)
 
     def rows(self) -> QuerySet[Any]:
+        if self.request.GET.get("export") == OCSF:
+            return with_documents(violations())
         return _with_names(violations())
 
     def empty(self) -> Emptiness:
