@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core.api import InputSerializer, PartViewSet, ReadSerializer, RoomViewSet
+from apps.core.errors import InvalidInput
 from apps.core.pagination import Keyset
 from apps.core.permissions import Permission
 from apps.jobs.api import JobSerializer
@@ -25,6 +26,7 @@ from .models import EvaluationError, Recommendation, ScanRun, Violation, Violati
 from .queries import latest_open_violations, violation_counts, violations
 from .savings.deciding import DECISIONS, MAX_REASON, decide_recommendation
 from .services.scanning import start_policy_scan
+from .services.security_scan import start_security_scan
 
 WORST = Keyset("-severity_rank", "-last_seen", "-id")
 
@@ -217,6 +219,11 @@ class EvaluationErrorSerializer(ReadSerializer):
 
 
 class StartScanSerializer(InputSerializer):
+    kind = serializers.ChoiceField(
+        choices=("policy", "security"),
+        default="policy",
+        help_text="policy: every active policy; security: ways through several resources, credentials and secrets",
+    )
     mode = serializers.ChoiceField(choices=("full", "incremental"), default="full")
     policy_id = serializers.CharField(
         required=False, max_length=200, help_text="Only this policy, which must be active"
@@ -237,13 +244,18 @@ class ScanViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, RoomViewSet)
 
     @extend_schema(request=StartScanSerializer, responses={202: JobSerializer})
     def create(self, request: Request) -> Response:
-        """Start a scan of all active policies, of one, or of one resource; the answer is its job."""
+        """Start a scan: of all active policies, of one, or of one resource, or a security scan; the answer is its
+        job."""
         asked = self.validated(StartScanSerializer)
         return once(request, asked, lambda: self._start(asked)).as_response()
 
     @staticmethod
     def _start(asked: dict[str, Any]) -> Answer:
-        job = start_policy_scan(**asked)
+        asked = dict(asked)
+        kind = asked.pop("kind")
+        if kind == "security" and (asked.get("policy_id") or asked.get("resource_id")):
+            raise InvalidInput("A security scan looks at everything: it can't be narrowed.", field="kind")
+        job = start_security_scan(mode=asked["mode"]) if kind == "security" else start_policy_scan(**asked)
         location = reverse("api:job-detail", kwargs={"pk": job.pk})
         return Answer(status.HTTP_202_ACCEPTED, dict(JobSerializer(job).data), location)
 

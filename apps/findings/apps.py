@@ -21,12 +21,19 @@ class FindingsConfig(AppConfig):
         from .services.exceptions import sweep_exceptions
         from .services.findings_import import import_findings
         from .services.scanning import JOB_TYPE, fail_scans_of, run_policy_scan
+        from .services.security_scan import JOB_TYPE as SECURITY
+        from .services.security_scan import run_security_scan
 
         use_policy_language(PolicyReader())
         register_job(
             JobKind(JOB_TYPE, "scans.policy", "Policy scan", run=run_policy_scan, finished=fail_scans_of)
         )
         register_job(JobKind(FINOPS, FINOPS, "Savings scan", run=run_finops_scan))
+        register_job(
+            JobKind(
+                SECURITY, "scans.security", "Security scan", run=run_security_scan, finished=fail_scans_of
+            )
+        )
         register_job(
             JobKind("findings.import", "jobs", "Findings import", run=partial(run_import, import_findings))
         )

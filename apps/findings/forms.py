@@ -169,10 +169,23 @@ class RulesForm(forms.Form):
 
 
 class ScanForm(forms.Form):
+    kind = forms.ChoiceField(
+        choices=[
+            ("policy", "Policies: each resource against every active policy"),
+            (
+                "security",
+                "Security: ways through several resources, old and unused credentials, secrets in texts",
+            ),
+        ],
+        widget=forms.RadioSelect,
+        initial="policy",
+        label="What for?",
+        required=False,
+    )
     mode = forms.ChoiceField(
         choices=[
-            ("full", "Full: every resource against every active policy"),
-            ("incremental", "Incremental: only what changed since the last scan"),
+            ("full", "Full: looks at everything and notes what still holds as seen today"),
+            ("incremental", "Incremental: writes only what has changed since the last scan"),
         ],
         widget=forms.RadioSelect,
         initial="full",

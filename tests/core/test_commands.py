@@ -70,6 +70,26 @@ def test_the_loop_by_commands(tenant: Tenant, tmp_path: Path) -> None:
         assert Violation.objects.count() == 2
 
 
+def test_a_security_scan_by_the_command(tenant: Tenant, tmp_path: Path) -> None:
+    user = {"UserName": "ana", "MFADevices": [], "LoginProfile": {"CreateDate": "2020-01-01T00:00:00Z"}}
+    row = {
+        "id": "arn:aws:iam::111122223333:user/ana",
+        "provider": "aws",
+        "type": "aws.iam-user",
+        "name": "ana",
+    }
+    inventory = tmp_path / "rows.ndjson"
+    inventory.write_text(json.dumps({**row, "properties": user}))
+    run("inventory", "import", "--tenant", tenant.slug, str(inventory))
+    first = run("scan", "security", "--tenant", tenant.slug)
+    assert (first["status"], first["opened"], first["errors"]) == ("succeeded", 2, 0)
+    again = run("scan", "security", "--tenant", tenant.slug, "--mode", "incremental")
+    assert (again["mode"], again["opened"], again["still_open"]) == ("incremental", 0, 2)
+    assert run("scan", "security", "--tenant", tenant.slug, "--queue")["status"] == "queued"
+    with tenant_transaction(tenant.id):
+        assert set(Violation.objects.values_list("source", flat=True)) == {"security"}
+
+
 def test_queue_only_enqueues(tenant: Tenant) -> None:
     answer = run("scan", "policy", "--tenant", tenant.slug, "--queue")
     assert answer["status"] == "queued"

@@ -95,6 +95,13 @@ def test_a_scan_that_is_started_is_a_job_with_progress(operator: Client, rows: d
     assert "hx-get" in html and "queued" in html
 
 
+def test_a_security_scan_is_started_by_the_same_page(operator: Client, users: dict[Role, User]) -> None:
+    answer = operator.post("/scans/new/", {"mode": "full", "kind": "security"}, follow=True)
+    assert "Security scan" in answer.content.decode()
+    with acting_as(users[Role.OPERATOR]):
+        assert Job.objects.get().queue == "scans.security"
+
+
 def test_a_finished_job_stops_the_polling(
     viewer: Client, users: dict[Role, User], rows: dict[str, Any]
 ) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..models import OWN_SOURCE
 from .exception_sql import IN_FORCE, covers
 
 FULL, INCREMENTAL = "full", "incremental"
@@ -20,7 +21,7 @@ judged AS MATERIALIZED (
     SELECT p.id, p.severity, p.current_version
     FROM unnest(%(policies)s::text[], %(stamps)s::text[]) c (id, stamp)
     JOIN policies p ON p.id = c.id AND p.tenant_id = %(tenant)s AND p.changed_xid = c.stamp::xid8
-    WHERE p.status = 'active'
+    WHERE p.status = {status}
 )"""
 
 # Which existing violations the statement may judge: those of its policies, on resources it looked at.
@@ -38,6 +39,10 @@ _OF_CHANGED = """
         SELECT resource_id FROM resource_properties WHERE tenant_id = %(tenant)s AND changed_xid >= %(since)s::xid8
     ) changed ON changed.id = v.resource_id"""
 _OF_RESOURCE = "\n    AND v.resource_id = %(resource)s"
+# A part of the estate by the order of ids: after the one, up to the other; NULL is no bound.
+_OF_RANGE = """
+    AND (%(after)s::text IS NULL OR v.resource_id > %(after)s)
+    AND (%(upto)s::text IS NULL OR v.resource_id <= %(upto)s)"""
 
 
 # The join is a full one for two reasons: it says of every pair what is there, and it is never a nested loop, which
@@ -60,9 +65,9 @@ pairs AS MATERIALIZED (
     FROM found f FULL JOIN existing e ON e.policy_id = f.policy_id AND e.resource_id = f.resource_id
 ),
 opened AS (
-    INSERT INTO violations (id, tenant_id, policy_id, resource_id, severity, reason, policy_version,
+    INSERT INTO violations (id, tenant_id, policy_id, resource_id, severity, reason, policy_version, source,
                             status, suppressed_until, exception_id)
-    SELECT new_uuid7(), %(tenant)s, f.policy_id, f.resource_id, f.severity, f.reason, f.current_version,
+    SELECT new_uuid7(), %(tenant)s, f.policy_id, f.resource_id, f.severity, f.reason, f.current_version, {source},
            CASE WHEN c.id IS NULL THEN 'open' ELSE 'suppressed' END, c.expires_at, c.id
     FROM pairs f
     LEFT JOIN LATERAL ({covering_new}) c ON true
@@ -210,18 +215,27 @@ class Outcome:
 
 
 def diff_statement(
-    hits: str, *, by_type: bool = False, by_change: bool = False, by_resource: bool = False
+    hits: str,
+    *,
+    by_type: bool = False,
+    by_change: bool = False,
+    by_resource: bool = False,
+    by_range: bool = False,
+    status: str = "active",
+    source: str = OWN_SOURCE,
 ) -> str:
     """The statement around an engine query whose placeholders are named (`%(h0)s`, …).
 
     It judges the existing violations of its policies: all of them, or those on resources of `%(type)s`, on
-    resources changed since `%(since)s`, on `%(resource)s`.
+    resources changed since `%(since)s`, on `%(resource)s`, on those between `%(after)s` and `%(upto)s`. Its policies
+    must still have `status`; what it opens is from `source`. Both are words of ours, never a user's.
     """
     narrowed = (_OF_TYPE if by_type else "") + (_OF_CHANGED if by_change else "")
-    narrowed = (_OF_RESOURCE if by_resource else "") + narrowed
+    narrowed = (_OF_RESOURCE if by_resource else "") + (_OF_RANGE if by_range else "") + narrowed
     return _DIFF.format(
         hits=hits,
-        judged=_JUDGED,
+        judged=_JUDGED.format(status=f"'{status}'"),
+        source=f"'{source}'",
         in_force=IN_FORCE,
         existing=_EXISTING.format(narrowed=narrowed),
         covering_new=covering("f.id IS NULL", seen="now()"),

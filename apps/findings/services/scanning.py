@@ -10,8 +10,8 @@ take turns by an advisory lock that a transaction holds.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from typing import Any
 
@@ -22,7 +22,6 @@ from apps.audit.services import record
 from apps.catalog.models import Policy, Resource
 from apps.core.context import current_tenant_id, tenant_transaction
 from apps.core.db.fields import TransactionNow
-from apps.core.db.plans import forget_plans
 from apps.core.errors import InvalidInput
 from apps.jobs.models import Job
 from apps.jobs.running import JobHandle
@@ -45,10 +44,9 @@ from .scan_plan import (
 )
 from .scan_sql import FULL, INCREMENTAL, Outcome, diff_statement, orphans_statement
 from .sql_names import named
+from .turns import one_scan_at_a_time
 
 JOB_TYPE = "scans.policy"
-STATEMENT_TIMEOUT = "15min"
-_LOCK = "SELECT pg_advisory_xact_lock(hashtext('scans.policy'), hashtext(%s))"
 
 
 def start_policy_scan(
@@ -156,7 +154,7 @@ class _Scan:
         try:
             return self._statement(group)
         except DatabaseError as error:
-            if _server_is_away(error):
+            if server_is_away(error):
                 raise
             if len(group.policies) == 1:
                 self._note_error(group.policies[0].policy_id, str(error).splitlines()[0])
@@ -199,15 +197,8 @@ class _Scan:
             "stamps": [policy.stamp for policy in policies],
         }
 
-    @contextmanager
-    def _turn(self) -> Iterator[Any]:
-        """A transaction in which this scan is the only one of its tenant that writes."""
-        with tenant_transaction(self.tenant_id), connection.cursor() as cursor:
-            # Compiling a statement of many policies to machine code takes longer than running it.
-            cursor.execute(f"SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT}'; SET LOCAL jit = off")
-            cursor.execute(_LOCK, [str(self.tenant_id)])
-            forget_plans(cursor)
-            yield cursor
+    def _turn(self) -> AbstractContextManager[Any]:
+        return one_scan_at_a_time(self.tenant_id)
 
     def _close_orphans(self, ready: Sequence[Ready], since: str | None) -> None:
         pairs = [(policy.policy_id, type_) for policy in ready for type_ in policy.types if type_ is not None]
@@ -263,7 +254,7 @@ class _Scan:
         return {name: value for name, value in asdict(self.target).items() if value}
 
 
-def _server_is_away(error: DatabaseError) -> bool:
+def server_is_away(error: DatabaseError) -> bool:
     state = getattr(error.__cause__, "sqlstate", None)
     if state is None:
         # Said by psycopg and not by the server: the connection broke, or the statement has too many parameters.

@@ -20,6 +20,7 @@ from ..filters import ScanRunFilter
 from ..forms import ScanForm
 from ..models import EvaluationError, ScanRun
 from ..services.scanning import start_policy_scan
+from ..services.security_scan import start_security_scan
 
 
 def _count(name: str, label: str) -> Column:
@@ -61,7 +62,7 @@ class ScanList(ListPage):
     def empty(self) -> Emptiness:
         return Emptiness(
             "Never scanned",
-            "A scan holds every resource to every active policy.",
+            "A scan holds every resource to every active policy, or looks for ways through several resources.",
             "findings:scan-create",
             "Start a scan",
             "scan",
@@ -96,5 +97,6 @@ class ScanCreate(FormPage):
         )
 
     def act(self, form: ScanForm) -> str:
-        job = start_policy_scan(mode=form.cleaned_data["mode"])
+        start = start_security_scan if form.cleaned_data["kind"] == "security" else start_policy_scan
+        job = start(mode=form.cleaned_data["mode"])
         return reverse("jobs:job-detail", args=[job.pk])

@@ -18,14 +18,16 @@ class Command(TenantCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("kind", choices=("policy", "finops", "security"))
         super().add_arguments(parser)
-        parser.add_argument("--mode", choices=(FULL, INCREMENTAL), help="of a policy scan; full by default")
+        parser.add_argument(
+            "--mode", choices=(FULL, INCREMENTAL), help="of a policy or security scan; full by default"
+        )
         add_queue_argument(parser)
 
     def run_for_tenant(self, options: dict[str, Any]) -> Mapping[str, Any]:
         type_ = f"scans.{options['kind']}"
         if not is_registered(type_):
             raise InvalidInput(f"The {options['kind']} scan is not part of this version yet.", field="kind")
-        if options["mode"] and options["kind"] != "policy":
+        if options["mode"] and options["kind"] == "finops":
             raise InvalidInput(f"The {options['kind']} scan has no modes.", field="mode")
-        params = {"mode": options["mode"] or FULL} if options["kind"] == "policy" else {}
+        params = {} if options["kind"] == "finops" else {"mode": options["mode"] or FULL}
         return run_as_job(type_, params, queue=options["queue"])
