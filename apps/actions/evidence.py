@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from collections.abc import Mapping, Sequence
@@ -71,3 +72,14 @@ def manifest_of(result: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     """The manifest as it stands, in the order of the steps; [] where there is none."""
     manifest = (result or {}).get("manifest")
     return [dict(e) for e in manifest if isinstance(e, Mapping)] if isinstance(manifest, list) else []
+
+
+def manifest_sha256(result: Mapping[str, Any] | None) -> str:
+    """SHA-256 (hex) of the manifest's canonical JSON: what the audit row of an action's end seals it by."""
+    text = json.dumps(manifest_of(result), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
+
+
+def sealed(result: Mapping[str, Any] | None, **payload: Any) -> dict[str, Any]:
+    """The payload of the audit row that ends an action."""
+    return {"manifest_sha256": manifest_sha256(result), **payload}

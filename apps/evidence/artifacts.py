@@ -93,6 +93,11 @@ def read_artifact(key: str, version_id: str, sha256: str) -> BinaryIO:
     return cast(BinaryIO, spool)
 
 
+def verify_artifact(key: str, version_id: str, sha256: str) -> None:
+    """Read a version and hash it, keeping nothing. Raises as read_artifact."""
+    _verify(key, version_id, sha256, None)
+
+
 def download_url(key: str, version_id: str, filename: str, sha256: str | None = None) -> str:
     """A URL that lets a browser fetch this very version for two minutes, as the file `filename`.
 

@@ -4,7 +4,7 @@ Each function talks to the store and therefore raises TransactionHeld where a da
 Keys are the context's tenant's; any other is ArtifactMissing. StoreAway means: try again.
 """
 
-from .artifacts import Artifact, download_url, put_artifact, read_artifact
+from .artifacts import Artifact, download_url, put_artifact, read_artifact, verify_artifact
 from .staging import discard_staged, open_staged, stage
 
 __all__ = [
@@ -15,4 +15,5 @@ __all__ = [
     "put_artifact",
     "read_artifact",
     "stage",
+    "verify_artifact",
 ]

@@ -2049,6 +2049,23 @@ ALTER TABLE "recommendations" ADD COLUMN "status" text DEFAULT 'open' NOT NULL;
 ALTER TABLE "recommendations" ADD CONSTRAINT "recommendations_status_check" CHECK ("status" IN ('open', 'accepted', 'dismissed', 'gone'));
 ALTER TABLE "recommendations" ADD CONSTRAINT "recommendations_decided_by_bcf65e3b_fk_users_id" FOREIGN KEY ("decided_by") REFERENCES "users" ("id") ON DELETE NO ACTION;
 
+-- findings.0011_exception_requester
+--
+-- Raw SQL operation
+--
+
+CREATE FUNCTION exceptions_requester() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.created_by <> nullif(current_setting('rls.user_id', true), '')::uuid THEN
+        RAISE EXCEPTION 'nobody asks for an exception in the name of another'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'exceptions_requester';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER exceptions_requester AFTER INSERT ON exceptions
+    FOR EACH ROW EXECUTE FUNCTION exceptions_requester();
+
+
 -- costs.0001_initial
 --
 -- Create model CostDay

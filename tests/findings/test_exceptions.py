@@ -128,6 +128,19 @@ def test_raw_sql_of_the_app_role_can_not_approve_its_own_nor_name_somebody_else(
     assert exception.status == "pending"
 
 
+def test_raw_sql_asks_in_nobody_elses_name(estate: Tenant, users: Users) -> None:
+    """Else an approver asked as somebody else and approved it himself."""
+    insert = (
+        "INSERT INTO exceptions (id, tenant_id, policy_id, reason, status, expires_at, created_by)"
+        " SELECT new_uuid7(), %s, id, 'x', 'pending', now() + interval '1 day', %s FROM policies LIMIT 1"
+    )
+    with acting_as(users[Role.APPROVER]) as approver, connection.cursor() as cursor:
+        with pytest.raises(IntegrityError, match="in the name of another"), transaction.atomic():
+            cursor.execute(insert, [estate.id, users[Role.OPERATOR].pk])
+        cursor.execute(insert, [estate.id, approver.pk])
+        assert cursor.rowcount == 1
+
+
 def test_raw_sql_without_a_person_can_not_approve_at_all(estate: Tenant, users: Users) -> None:
     exception = ask(users[Role.OPERATOR])
     with (

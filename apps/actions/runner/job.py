@@ -15,6 +15,7 @@ from apps.core.states import transition
 from apps.jobs.models import CANCELLED, FAILED, QUEUED, RUNNING, Job
 from apps.jobs.running import JobHandle
 
+from ..evidence import sealed
 from ..models import ENDED, Action
 from ..notifying import tell_ended
 from ..ports import find_executor
@@ -77,7 +78,9 @@ def end_with_job(job: Job) -> None:
     result = {**(action.result or {}), "outcome": outcome, "message": message, "retryable": True}
     changes = {"result": result, "waits_for": ""}
     note = f"Put aside: {message} It may be tried again."
-    transition(ACTION_MACHINE, action, "failed", changes=changes, note=note, payload={"outcome": outcome})
+    transition(
+        ACTION_MACHINE, action, "failed", changes=changes, note=note, payload=sealed(result, outcome=outcome)
+    )
     tell_ended(action)
 
 

@@ -19,7 +19,7 @@ from apps.evidence.client import refuse_open_transaction
 from apps.evidence.errors import StoreAway, StoreDenied, StoreRefused
 from apps.jobs.running import JobHandle, JobPostponed, LeaseLost
 
-from ..evidence import Piece, lock, with_entries
+from ..evidence import Piece, lock, sealed, with_entries
 from ..executors.base import Executor
 from ..models import Action, ActionTarget
 from ..notifying import tell_ended
@@ -138,6 +138,6 @@ class Run:
             state,
             changes={"result": result, "waits_for": ""},
             note=f"{message}{help_}",
-            payload={"outcome": outcome},
+            payload=sealed(result, outcome=outcome),
         )
         tell_ended(action)

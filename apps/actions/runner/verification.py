@@ -17,7 +17,7 @@ from apps.core.errors import NotFound, Refused
 from apps.core.states import transition
 from apps.jobs.running import JobPostponed
 
-from ..evidence import Piece
+from ..evidence import Piece, sealed
 from ..executors.base import CannotPlan, Receipt, Verdict
 from ..models import Action, ActionTarget
 from ..plans import change_of, plain
@@ -198,4 +198,11 @@ def _mark_original(reversal_of: UUID, reversal: Action, rows: Sequence[ActionTar
     if original.status in ("completed", "failed"):
         note = f"Undone by {reversal.pk}."
         result = {**(original.result or {}), "outcome": "rolled_back", "message": note, "retryable": False}
-        transition(ACTION_MACHINE, original, "rolled_back", changes={"result": result}, note=note)
+        transition(
+            ACTION_MACHINE,
+            original,
+            "rolled_back",
+            changes={"result": result},
+            note=note,
+            payload=sealed(result),
+        )

@@ -12,6 +12,7 @@ from apps.core.context import current
 from apps.core.errors import FourEyes, GovernanceError, InvalidInput, NotFound, Refused, StaleState
 from apps.core.states import transition
 
+from ..evidence import sealed
 from ..models import Action, ActionApproval
 from ..notifying import tell_decided
 from ..states import ACTION_MACHINE, say
@@ -62,6 +63,7 @@ def reject_action(*, action: Action, plan_sha256: str, reason: str) -> Action:
         transition(
             ACTION_MACHINE, locked, "failed", note=f"Rejected: {reason.strip()[:REASON_LIMIT]}",
             changes={"result": {**(locked.result or {}), **outcome}, "waits_for": ""},
+            payload=sealed(locked.result),
         )  # fmt: skip
         tell_decided(locked, "rejected")
     action.refresh_from_db()

@@ -8,6 +8,7 @@ from apps.audit.services import record
 from apps.core.errors import IllegalTransition, StaleState
 from apps.core.states import transition
 
+from ..evidence import sealed
 from ..models import ENDED, Action
 from ..states import ACTION_MACHINE, say
 from .proposing import refuse_second
@@ -29,7 +30,9 @@ def cancel_action(*, action: Action, reason: str = "") -> Action:
             message = f"Cancelled before anything was changed{': ' + why if why else '.'}"
             outcome = {"outcome": "cancelled", "message": message, "retryable": False}
             changes = {"result": {**(locked.result or {}), **outcome}, "waits_for": ""}
-            transition(ACTION_MACHINE, locked, "failed", note=message, changes=changes)
+            transition(
+                ACTION_MACHINE, locked, "failed", note=message, changes=changes, payload=sealed(locked.result)
+            )
         elif locked.status == "in_progress":
             Action.objects.filter(pk=locked.pk).update(cancel_requested=True)
             say(locked, "Asked to stop: no further resource is changed.")

@@ -21,5 +21,6 @@ class Migration(migrations.Migration):
         ("reports", "0002_framework"),
         ("costs", "0004_account_names"),
         ("findings", "0010_recommendation_evidence"),
+        ("findings", "0011_exception_requester"),
     ]
     operations = [SetSchemaVersion("1.1.0")]
