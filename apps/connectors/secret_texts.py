@@ -1,8 +1,7 @@
 """Secrets in texts, by detect-secrets' detectors: which kind and where, never what.
 
 What is found is told as its kind, its line and a fingerprint (a keyed hash), so that the same secret in two places
-can be recognised and nobody can read it back. `masked` puts a marker in a secret's place, for texts that are only
-read to be looked through; a marker is found again as what it stands for.
+can be recognised and nobody can read it back.
 """
 
 from __future__ import annotations
@@ -30,9 +29,6 @@ _AS_FILE = "text.ini"
 MAX_TEXT = 256 * 1024
 MAX_LINE = 4096
 FINGERPRINT = 12
-_MARKER = re.compile(r"\[secret: (?P<kind>[^\]|]{1,60})(?: \| (?P<fingerprint>[0-9a-f]{1,64}))?\]")
-_HEADER = re.compile(r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----")
-_FOOTER = re.compile(r"-----END (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----")
 _NO_VALUE = re.compile(
     r"^(?:true|false|yes|no|null|none|enabled|disabled|required|optional|changeme|<[^>]*>|\*+|x+|\.+)$",
     re.IGNORECASE,
@@ -58,8 +54,7 @@ _NAMES_OF_CLOUDS = re.compile(
 
 @dataclass(frozen=True, order=True)
 class FoundSecret:
-    """`line` counts from 1; `kind` is detect-secrets' name of it; `fingerprint` is hexadecimal, or empty where it
-    was masked without a key."""
+    """`line` counts from 1; `kind` is detect-secrets' name of it; `fingerprint` is hexadecimal."""
 
     line: int
     kind: str
@@ -70,28 +65,9 @@ def find_secrets(text: str, key: bytes) -> list[FoundSecret]:
     """The secrets in a text, by line; of one line each value once. `key` makes the fingerprints."""
     found: dict[FoundSecret, None] = {}
     for number, line in enumerate(text[:MAX_TEXT].splitlines(), 1):
-        for marker in _MARKER.finditer(line):
-            found[FoundSecret(number, marker["kind"], marker["fingerprint"] or "")] = None
-        for kind, value in _in_line(_MARKER.sub("", line)):
+        for kind, value in _in_line(line):
             found[FoundSecret(number, kind, fingerprint(value, key))] = None
     return sorted(found)
-
-
-def masked(text: str, key: bytes) -> str:
-    """The text with a marker for each secret: its kind and, with a key, its fingerprint. A private key's body goes
-    with it. What is too long to be looked through is cut."""
-    kept: list[str] = []
-    in_key = False
-    for line in text[:MAX_TEXT].splitlines():
-        if in_key:
-            in_key = not _FOOTER.search(line)
-            continue
-        in_key = bool(_HEADER.search(line)) and not _FOOTER.search(line)
-        for kind, value in _in_line(line):
-            mark = f" | {fingerprint(value, key)}" if key else ""
-            line = line.replace(value, f"[secret: {kind}{mark}]")
-        kept.append(line)
-    return "\n".join(kept)
 
 
 def fingerprint(value: str, key: bytes) -> str:
