@@ -12,16 +12,18 @@ from apps.evidence.checking import check_artifact
 from .evidence import manifest_of, manifest_sha256
 
 _BATCH = 200
-# The newest row of the action's states tells, where it seals a manifest: one that was ended before it did is not asked.
+# The trail says whether it has ended, not the row's own status, which whoever edits the manifest edits as well.
 _ACTIONS = """
 SELECT a.id, a.result::text, u.payload ->> 'manifest_sha256'
 FROM actions a
 LEFT JOIN LATERAL (
     SELECT u.payload FROM audits u
     WHERE u.tenant_id = a.tenant_id AND u.target_type = 'actions.action' AND u.target_id = a.id::text
-        AND u.action IN ('actions.action.completed', 'actions.action.failed', 'actions.action.rolled_back')
+        AND u.action IN ('actions.action.queued', 'actions.action.preflight', 'actions.action.in_progress',
+            'actions.action.verifying', 'actions.action.completed', 'actions.action.failed',
+            'actions.action.rolled_back')
     ORDER BY u.created_at DESC, u.id DESC LIMIT 1
-) u ON a.status IN ('completed', 'failed', 'rolled_back')
+) u ON true
 WHERE a.tenant_id = %s AND a.id > %s ORDER BY a.id LIMIT %s
 """
 

@@ -19,7 +19,7 @@ LEFT JOIN LATERAL (
         AND u.action = 'reports.report.succeeded'
     ORDER BY u.created_at DESC, u.id DESC LIMIT 1
 ) u ON true
-WHERE r.tenant_id = %s AND r.status = 'succeeded' AND r.id > %s ORDER BY r.id LIMIT %s
+WHERE r.tenant_id = %s AND (r.status = 'succeeded' OR u.payload IS NOT NULL) AND r.id > %s ORDER BY r.id LIMIT %s
 """
 
 

@@ -72,6 +72,17 @@ def test_a_manifest_edited(action: Action) -> None:
     assert (problem["code"], problem["where"]) == ("manifest-edited", f"the action {action.pk}")
 
 
+def test_a_manifest_edited_with_the_status_beside_it(action: Action) -> None:
+    owner("ALTER TABLE actions DISABLE TRIGGER USER")
+    try:
+        owner("UPDATE actions SET status = 'preflight' WHERE id = %s", action.pk)
+        manifest(action, entries_of(action)[:1])
+    finally:
+        owner("ALTER TABLE actions ENABLE TRIGGER USER")
+    (problem,) = problems()
+    assert (problem["code"], problem["where"]) == ("manifest-edited", f"the action {action.pk}")
+
+
 def test_an_artifact_swapped_for_another_and_its_hash_left(action: Action) -> None:
     """Another object of the tenant stands where the evidence stood."""
     first, second = entries_of(action)
