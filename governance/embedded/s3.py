@@ -103,6 +103,8 @@ def program(folder: Path, log: Path, port: Mapping[str, int], secrets: Mapping[s
         "master.telemetry": "false",
         "master.electionTimeout": "300ms",
         "volume.preStopSeconds": 0,
+        # A bucket takes volumes of its own; by default there are only as many as the free disk holds when full.
+        "volume.max": 2000,
     }
     environment = {"PATH": os.defpath, "HOME": str(folder), "LANG": "C.UTF-8"}
     environment |= {f"WEED_JWT_{name}_KEY": f"{secrets['s3_signing']}.{name}" for name in _SIGNING_KEYS}
