@@ -1,0 +1,15 @@
+from django.db import migrations
+
+from apps.core.db.operations import SetSchemaVersion
+
+
+class Migration(migrations.Migration):
+    """1.2.0: history and retention, proof read from the sealed rows, accounts that list through aggregators.
+
+    Each room's newest migration of this release stands in `dependencies`.
+    """
+
+    dependencies = [
+        ("core", "0004_schema_1_1_0"),
+    ]
+    operations = [SetSchemaVersion("1.2.0")]
