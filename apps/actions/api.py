@@ -23,7 +23,7 @@ from apps.tenancy.models import User
 
 from .evidence import manifest_of
 from .filters import ActionFilter
-from .models import MOST_TARGETS, Action, ActionApproval, ActionEvent, ActionTarget
+from .models import MOST_TARGETS, Action, ActionApproval, ActionEventRecord, ActionTarget
 from .permissions import refuse_unless_involved
 from .ports import all_executors
 from .queries import actions_needing_approval
@@ -60,7 +60,7 @@ class ActionEventSerializer(ReadSerializer):
     id = serializers.CharField()
 
     class Meta:
-        model = ActionEvent
+        model = ActionEventRecord
         fields = ("id", "ts", "message")
 
 
@@ -257,7 +257,7 @@ class ActionEventViewSet(PartViewSet):
 
     whole = Action
     by = "action_id"
-    queryset = ActionEvent.objects.all()
+    queryset = ActionEventRecord.objects.all()
     serializer_class = ActionEventSerializer
     orderings = {"id": Keyset("id")}
 

@@ -11,7 +11,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 
-from apps.core.db.access import APPEND_ONLY, Privileges
+from apps.core.db.access import APPEND_ONLY, READ_ONLY, Privileges
 from apps.core.db.checks import one_of
 from apps.core.db.constraints import CompositeForeignKey, tenant_reference
 from apps.core.db.fields import BigSerialField, ContextTenant, DatabaseForeignKey, TransactionNow
@@ -113,7 +113,54 @@ class ActionEvent(TenantModel):
     class Meta:
         db_table = "action_events"
         constraints = [tenant_reference("action_events_tenant_action_fk", "action_id", "actions.Action")]
-        indexes = [models.Index(fields=["action", "ts"], name="action_events_action_ts")]
+        indexes = [
+            models.Index(fields=["action", "ts"], name="action_events_action_ts"),
+            models.Index(fields=["tenant", "ts", "id"], name="action_events_oldest"),
+        ]
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class ActionEventHistory(TenantModel):
+    """A line of an action that ended before the tenant's hot window began; partitioned by the quarter of `ts`.
+
+    `archive_action_events` alone writes it; `segment_id` names the batch that it came with.
+    """
+
+    app_privileges: ClassVar[Privileges] = READ_ONLY
+
+    pk = models.CompositePrimaryKey("tenant_id", "id", "ts")
+    id = models.BigIntegerField()
+    action_id = models.UUIDField()
+    ts = models.DateTimeField()
+    message = models.TextField()
+    archived_at = models.DateTimeField(db_default=TransactionNow())
+    segment_id = models.UUIDField()
+
+    class Meta:
+        db_table = "action_events_history"
+        indexes = [
+            models.Index(fields=["tenant", "action_id", "ts"], name="action_events_history_of"),
+            models.Index(fields=["tenant", "segment_id"], name="action_events_history_batch"),
+        ]
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class ActionEventRecord(TenantModel):
+    """A line of an action's history, current or archived, as pages and the API read it; a view over both tables."""
+
+    id = models.BigIntegerField(primary_key=True)
+    action = DatabaseForeignKey(Action, "NO ACTION", related_name="event_records", db_constraint=False)
+    ts = models.DateTimeField()
+    message = models.TextField()
+    archived_at = models.DateTimeField(null=True)
+
+    class Meta:
+        managed = False
+        db_table = "action_event_records"
 
     def __str__(self) -> str:
         return self.message

@@ -25,10 +25,10 @@ from apps.tenancy.idempotency import Answer, once
 from apps.tenancy.throttling import WorkThrottle
 
 from .filters import RecommendationFilter, ScanRunFilter, ViolationFilter
-from .models import EvaluationError, Recommendation, ScanRun, Violation, ViolationEvent
+from .models import EvaluationError, Recommendation, ScanRun, Violation, ViolationEvent, ViolationRecord
 from .ocsf import FORMAT as OCSF
 from .ocsf import OCSF_LINES, with_documents
-from .queries import latest_open_violations, violation_counts, violations
+from .queries import latest_open_violations, violation_counts, violation_records
 from .savings.deciding import DECISIONS, MAX_REASON, decide_recommendation
 from .services.scanning import start_policy_scan
 from .services.security_scan import start_security_scan
@@ -105,8 +105,8 @@ class ViolationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, RoomVie
     }
     lookup_value_converter = "uuid"
 
-    def get_queryset(self) -> QuerySet[Violation]:
-        return violations().select_related("policy", "resource")
+    def get_queryset(self) -> QuerySet[ViolationRecord]:
+        return violation_records().select_related("policy", "resource")
 
     @extend_schema(responses=ViolationCountsSerializer)
     @action(detail=False, filterset_class=None, pagination_class=None)
@@ -126,8 +126,8 @@ class ViolationExportViewSet(RoomViewSet):
     query_parameters = (*ViolationFilter.base_filters, "ordering")
     throttle_classes = [WorkThrottle]
 
-    def get_queryset(self) -> QuerySet[Violation]:
-        return with_documents(violations())
+    def get_queryset(self) -> QuerySet[Any]:
+        return with_documents(violation_records())
 
     @extend_schema(responses={(200, "application/x-ndjson"): OpenApiTypes.STR})
     @action(detail=False)

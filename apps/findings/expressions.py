@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 from django.db.models import Case, F, Q, Value, When
+from django.db.models.functions import Coalesce
 
 from apps.catalog.models import SEVERITIES
 from apps.core.db.fields import TransactionNow
@@ -26,6 +27,11 @@ def lapsed() -> Q:
 def effective_status() -> Case:
     """The status that people see: a lapsed suppression reads as open before any job has swept it."""
     return Case(When(lapsed(), then=Value("open")), default=F("status"), output_field=models.TextField())
+
+
+def closed_at() -> Coalesce:
+    """When a fixed violation was closed; raw SQL may have said `fixed` without the moment."""
+    return Coalesce("fixed_at", "last_seen")
 
 
 def ended_by_term() -> Q:

@@ -16,11 +16,13 @@ from apps.core.ids import new_id
 from apps.core.models import TenantModel
 from apps.tenancy.models import User
 
-from .expressions import severity_rank
+from .expressions import closed_at, severity_rank
+from .models_archive import OWN_SOURCE, ViolationColumns, ViolationHistory, ViolationRecord
 from .models_history import ExceptionEvent, PolicyEvaluation, PostureDay
 from .selectors import words_of_scope
 
 __all__ = [
+    "OWN_SOURCE",
     "EvaluationError",
     "ExceptionEvent",
     "PolicyEvaluation",
@@ -31,10 +33,10 @@ __all__ = [
     "Violation",
     "ViolationCounter",
     "ViolationEvent",
+    "ViolationHistory",
+    "ViolationRecord",
 ]
 
-# What our own scans find; other violations name the tool that found them.
-OWN_SOURCE = "policy"
 # Language and status of the policies that stand for other tools' checks.
 EXTERNAL = "external"
 VIOLATION_STATES = ("open", "suppressed", "fixed")
@@ -43,29 +45,22 @@ RECOMMENDATION_STATES = ("open", "accepted", "dismissed", "gone")
 RECOMMENDATION_KINDS = ("cost_optimization", "compliance", "security", "rightsizing")
 
 
-class Violation(TenantModel):
+class Violation(ViolationColumns):
     """A resource that breaks a policy: one current row for the two, re-opened in place.
 
     Triggers of the first migration write `violation_events` and `violation_counters` with every change of
-    this table, whoever makes it.
+    this table, whoever makes it. What has long been fixed moves to `ViolationHistory`: lists and whatever names
+    one by its id read `ViolationRecord`, which is both.
     """
 
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     policy = DatabaseForeignKey(Policy, "SET NULL", null=True, related_name="violations")
     resource = DatabaseForeignKey(Resource, "CASCADE", null=True, related_name="violations")
-    severity = models.TextField()
-    reason = models.TextField()
-    first_seen = models.DateTimeField(db_default=TransactionNow())
-    last_seen = models.DateTimeField(db_default=TransactionNow())
     status = models.TextField(db_default="open")
     severity_rank = models.GeneratedField(
         expression=severity_rank(), output_field=models.SmallIntegerField(), db_persist=True
     )
     suppressed_until = models.DateTimeField(null=True)
     exception_id = models.UUIDField(null=True)
-    fixed_at = models.DateTimeField(null=True)
-    policy_version = models.IntegerField(null=True)
-    source = models.TextField(db_default=OWN_SOURCE)
 
     class Meta:
         db_table = "violations"
@@ -107,6 +102,12 @@ class Violation(TenantModel):
                 fields=["tenant", "exception_id"],
                 condition=Q(exception_id__isnull=False),
                 name="violations_excepted",
+            ),
+            models.Index(
+                "tenant",
+                closed_at(),
+                condition=Q(status="fixed"),
+                name="violations_closed",
             ),
             # Of other tools there are few beside our own.
             models.Index(

@@ -69,7 +69,7 @@ def finding_event(violation: Violation) -> dict[str, Any]:
     return event
 
 
-def with_documents(rows: QuerySet[Violation]) -> QuerySet[Violation]:
+def with_documents(rows: QuerySet[Any]) -> QuerySet[Any]:
     """With what an event tells of policy and resource, in the same query."""
     return rows.select_related("policy", "resource").defer("policy__parameters", "resource__tags")
 

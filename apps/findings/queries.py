@@ -8,12 +8,25 @@ from dataclasses import dataclass
 from django.db.models import Count, Exists, OuterRef, QuerySet
 
 from .expressions import effective_status, lapsed, shown_exception_status
-from .models import PolicyException, Violation, ViolationCounter
+from .models import PolicyException, Violation, ViolationCounter, ViolationHistory, ViolationRecord
 
 
 def violations() -> QuerySet[Violation]:
-    """Every violation, with `shown_status`: open, suppressed or fixed as people see it now."""
+    """The violations that something may yet become of, with `shown_status`: open, suppressed or fixed as people
+    see it now. Those that were archived are not among them: see `violation_records`."""
     return Violation.objects.annotate(shown_status=effective_status())
+
+
+def violation_records() -> QuerySet[ViolationRecord]:
+    """Every violation that there ever was, archived or not, with `shown_status`."""
+    return ViolationRecord.objects.annotate(shown_status=effective_status())
+
+
+def occurrences_before(violation: Violation | ViolationRecord) -> QuerySet[ViolationHistory]:
+    """Archived violations of the same policy and resource, the latest first: one that comes back is a new row."""
+    return ViolationHistory.objects.filter(
+        resource_id=violation.resource_id, policy_id=violation.policy_id, closed_at__lte=violation.first_seen
+    ).order_by("-closed_at")
 
 
 def exceptions() -> QuerySet[PolicyException]:
@@ -68,7 +81,11 @@ def counter_drift() -> list[ViolationCount]:
     """Where the stored counters differ from the table; empty when they are right. For the nightly check."""
     stored = {(c.policy_id, c.severity, c.status): c.n for c in ViolationCounter.objects.exclude(n=0)}
     actual: dict[tuple[str, str, str], int] = {}
-    rows = Violation.objects.order_by().values_list("policy_id", "severity", "status").annotate(n=Count("pk"))
+    rows = (
+        ViolationRecord.objects.order_by()
+        .values_list("policy_id", "severity", "status")
+        .annotate(n=Count("pk"))
+    )
     for policy_id, severity, status, n in rows:
         actual[policy_id or "", severity, status] = n
     keys = {key for key in stored | actual if stored.get(key, 0) != actual.get(key, 0)}

@@ -51,6 +51,7 @@ INSTALLED_APPS = [
     "apps.costs",
     "apps.evidence",
     "apps.actions",
+    "apps.archive",
     "apps.reports",
     "apps.desk",
     "unfold.apps.BasicAppConfig",

@@ -12,8 +12,9 @@ import random
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,14 @@ def each() -> list[Trial]:
     return [Trial(state, component, 0.1, "before") for state in STATES for component in COMPONENTS]
 
 
+def named(words: str) -> list[Trial]:
+    """The one trial of each() that `state:component` names."""
+    chosen = [trial for trial in each() if f"{trial.state}:{trial.component}" == words]
+    if not chosen:
+        raise SystemExit(f"{words!r}: no such trial; STATE is of {STATES}, COMPONENT of {COMPONENTS}")
+    return chosen
+
+
 def random_trials(seed: int, count: int = 10) -> list[Trial]:
     dice = random.Random(seed)  # a failure can be seen again
     return [
@@ -150,14 +159,14 @@ def _holds(home: Installation, action_id: str, names: list[str]) -> int:
     action = home.action(action_id)
     assert action["status"] == "completed", (action["result"], _events(home, action_id), home.stack.said())
     for name in names:
-        assert home.cloud.look(name)["public"] is False
+        assert home.cloud.look(name)["public"] is False, (name, home.cloud.changes())
     mine = [change for change in home.cloud.changes() if change["ident"] in names]
     assert sorted(change["ident"] for change in mine) == sorted(names), mine
     targets = home.stack.query("SELECT state, tries FROM action_targets WHERE action_id = %s", [action_id])
-    assert targets == [("verified", 1)] * BUCKETS
+    assert targets == [("verified", 1)] * BUCKETS, (targets, _events(home, action_id))
     checked = home.people("verify", action_id)
-    assert checked["artifacts"] >= 5
-    assert checked["damaged"] == []
+    assert checked["artifacts"] >= 5, (checked, _events(home, action_id))
+    assert checked["damaged"] == [], checked
     codes = [
         code
         for (code,) in home.stack.query(
@@ -181,24 +190,29 @@ def _events(home: Installation, action_id: str) -> list[str]:
     return [str(message) for (message,) in rows]
 
 
+def _what_failed(error: AssertionError) -> str:
+    """The assertion as it is written, with what it was told: one without words would leave a table without a cause."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{frame.name}:{frame.lineno} `{frame.line}` {' '.join(str(error).split())[:600]}"
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=1, help="how many times the whole set is tried")
+    parser.add_argument("--only", help="a state and a component, e.g. verifying:worker: this one alone")
     parser.add_argument("--seed", type=int, default=1, help="of the random moments; each round adds one")
     options = parser.parse_args()
     home, failed = Installation.make(), 0
     print("| state | killed | after | what became of it | whole trial |\n|---|---|---|---|---|", flush=True)  # noqa: T201
     try:
         for round_ in range(options.rounds):
-            for trial in [*each(), *random_trials(options.seed + round_)]:
+            trials = [*each(), *random_trials(options.seed + round_)]
+            for trial in trials if options.only is None else named(options.only):
                 try:
                     row = try_fault(home, trial)
                 except AssertionError as error:
                     failed += 1
-                    first = (str(error).splitlines() or ["failed"])[0][:200]
-                    row = Trial(
-                        trial.state, trial.component, trial.pause, trial.where, 0, 0, f"FAILED: {first}"
-                    )
+                    row = replace(trial, problem=f"FAILED: {_what_failed(error)}")
                     home.revive()
                 print(row, flush=True)  # noqa: T201
     finally:

@@ -151,11 +151,39 @@ ROWS: dict[str, dict[str, Any]] = {
     },
     "cost_unit_metrics": {"metric": "orders", "day": "today", "quantity": 1},
     "reports": {"id": "uuid:report", "period_from": "today", "period_to": "today"},
+    "violations_history": {
+        "id": "uuid:archived",
+        "severity": "low",
+        "severity_rank": 1,
+        "reason": "r",
+        "first_seen": "now",
+        "last_seen": "now",
+        "source": "policy",
+        "closed_at": "now",
+        "segment_id": "uuid:segment",
+    },
+    "action_events_history": {
+        "id": 1,
+        "action_id": "uuid:action-archived",
+        "ts": "now",
+        "message": "m",
+        "segment_id": "uuid:segment",
+    },
 }
 # Written by triggers of `violations`, `exceptions` and `policies`.
 BY_TRIGGER = {"violation_events", "violation_counters", "posture_days", "exception_events", "policy_states"}
 # Written by the owner's or the sealer's role alone.
-BY_OWNER = {"cloud_credentials", "audit_chains", "audit_leaves", "audit_nodes", "audit_checkpoints"}
+BY_OWNER = {
+    "cloud_credentials",
+    "audit_chains",
+    "audit_leaves",
+    "audit_nodes",
+    "audit_checkpoints",
+    "violations_history",
+    "action_events_history",
+}
+# With the reader's rights over two tables each: nothing is written to them.
+VIEWS = {"violation_records", "action_event_records"}
 NAMESPACE = uuid.UUID("6f1c9a0e-3f57-4a39-9a38-1d2f0c8b7a55")
 
 
@@ -249,15 +277,15 @@ def column_of(table: str) -> str:
 
 
 def test_this_module_knows_every_tenant_table() -> None:
-    assert set(ROWS) | BY_TRIGGER | {"tenants"} == tenant_tables()
+    assert set(ROWS) | BY_TRIGGER | VIEWS | {"tenants"} == tenant_tables()
 
 
-@pytest.mark.parametrize("table", sorted([*ROWS, *BY_TRIGGER, "tenants"]))
+@pytest.mark.parametrize("table", sorted([*ROWS, *BY_TRIGGER, *VIEWS, "tenants"]))
 def test_without_a_context_there_are_no_rows_and_no_error(app: Any, table: str) -> None:
     assert count(app, table) == 0
 
 
-@pytest.mark.parametrize("table", sorted([*ROWS, *BY_TRIGGER, "tenants"]))
+@pytest.mark.parametrize("table", sorted([*ROWS, *BY_TRIGGER, *VIEWS, "tenants"]))
 def test_a_tenant_sees_its_own_rows_alone(as_a: Any, estates: Any, table: str) -> None:
     column = sql.Identifier(column_of(table))
     seen = as_a.execute(
@@ -329,6 +357,7 @@ def test_a_row_can_not_move_to_another_tenant(as_a: Any, estates: Any, table: st
             ("policy_evaluations", "policy_id"),
             ("discovery_seen", "resource_id"),
             ("action_targets", "resource_id"),
+            ("action_events_history", "action_id"),
         }
     ],
 )

@@ -80,7 +80,7 @@ class ActionDetail(DetailPage):
             ],
             approvals=approvals,
             given=sum(a.decision == "approved" for a in valid),
-            events=action.events.order_by("-ts", "-id")[:EVENTS],
+            events=action.event_records.order_by("-ts", "-id")[:EVENTS],
             evidence=list(enumerate(manifest_of(action.result), start=1)),
             reversals=list(action.reversals.order_by("-created_at")),
             can_decide=decides and user.pk not in {a.decided_by_id for a in valid},

@@ -52,7 +52,13 @@ FUNCTIONS = (
     "tenant_ids(text)",
     "active_tenant_ids()",
     "cloud_account_is_held(text, text)",
+    "archive_partition(text, timestamptz)",
+    "archive_violations(integer)",
+    "archive_action_events(integer)",
 )
+
+# Views with the reader's rights over tables that the models declare: what they show is guarded below.
+VIEWS = ("violation_records", "action_event_records")
 
 
 class _QuotedRoles:
@@ -161,6 +167,10 @@ def _grant_what_is_no_model(connection: Any) -> None:
     with connection.cursor() as cursor:
         # Read for the readiness check: is the schema the one that this code was written for?
         cursor.execute(f"GRANT SELECT ON django_migrations TO {role}")
+        for view in VIEWS:
+            cursor.execute("SELECT to_regclass(%s)", [view])
+            if cursor.fetchone() != (None,):
+                cursor.execute(f"GRANT SELECT ON {view} TO {role}")
         for function in FUNCTIONS:
             cursor.execute("SELECT to_regprocedure(%s)", [function])
             if cursor.fetchone() != (None,):

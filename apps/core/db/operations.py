@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.migrations.operations.base import Operation
+from django.db.migrations.operations.models import CreateModel
 
 
 class CreateHypertable(Operation):
@@ -38,6 +39,29 @@ class CreateHypertable(Operation):
 
     def describe(self) -> str:
         return f"Create hypertable {self.model_name} by {self.column}"
+
+
+class CreatePartitionedModel(CreateModel):
+    """Create a model's table partitioned by ranges of `column`, a part of its primary key; it has no partition yet."""
+
+    def __init__(self, name: str, fields: Any, column: str, options: Any = None) -> None:
+        self.column = column
+        super().__init__(name, fields, options)
+
+    def deconstruct(self) -> Any:
+        name, args, kwargs = super().deconstruct()
+        return name, args, {**kwargs, "column": self.column}
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        plain, column = schema_editor.sql_create_table, schema_editor.quote_name(self.column)
+        schema_editor.sql_create_table = f"{plain} PARTITION BY RANGE ({column})"
+        try:
+            super().database_forwards(app_label, schema_editor, from_state, to_state)
+        finally:
+            del schema_editor.sql_create_table
+
+    def describe(self) -> str:
+        return f"Create partitioned model {self.name} by {self.column}"
 
 
 class SetSchemaVersion(Operation):

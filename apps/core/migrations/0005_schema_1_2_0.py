@@ -11,5 +11,8 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ("core", "0004_schema_1_1_0"),
+        ("findings", "0012_archive"),
+        ("actions", "0004_archive"),
+        ("archive", "0001_movers"),
     ]
     operations = [SetSchemaVersion("1.2.0")]

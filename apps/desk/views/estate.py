@@ -12,7 +12,7 @@ from apps.catalog.services.controls import control_groups
 from apps.catalog.views.policies import declared_parameters
 from apps.core.json_tree import json_tree
 from apps.findings.models import PolicyException, ViolationEvent
-from apps.findings.queries import violation_counts, violations
+from apps.findings.queries import violation_counts, violation_records
 from apps.tenancy.names import names_of_actors
 from apps.tenancy.pages import DetailPage
 
@@ -29,7 +29,7 @@ class ResourceDetail(DetailPage):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         resource: Any = self.object
         document = getattr(resource, "document", None)
-        found = violations().filter(resource=resource).select_related("policy")
+        found = violation_records().filter(resource=resource).select_related("policy")
         history = ViolationEvent.objects.filter(resource_id=resource.pk).order_by("-at", "-id")[:LISTED]
         events = list(history)
         policies = Policy.objects.in_bulk({e.policy_id for e in events if e.policy_id}) if events else {}

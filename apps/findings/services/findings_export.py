@@ -14,7 +14,7 @@ from apps.core.recording import record
 
 from ..filters import ViolationFilter
 from ..ocsf import OCSF_LINES, with_documents
-from ..queries import violations
+from ..queries import violation_records
 
 
 def export_findings(*, file: TextIO, filters: QueryDict) -> int:
@@ -22,7 +22,7 @@ def export_findings(*, file: TextIO, filters: QueryDict) -> int:
     that there is not, or its value. Not inside a transaction."""
     told = {name: list(values) for name, values in filters.lists()}
     with tenant_transaction(current_tenant_id()):
-        filterset = ViolationFilter(filters, queryset=with_documents(violations()))
+        filterset = ViolationFilter(filters, queryset=with_documents(violation_records()))
         unknown = sorted(set(filters) - set(filterset.base_filters))
         if unknown:
             raise InvalidInput(f"There is no filter {unknown[0]!r}.", field="filter")

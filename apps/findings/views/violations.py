@@ -21,14 +21,14 @@ from ..forms import ExceptionForm
 from ..models import OWN_SOURCE, PolicyException, Violation, ViolationEvent
 from ..ocsf import FORMAT as OCSF
 from ..ocsf import OCSF_LINES, with_documents
-from ..queries import latest_open_violations, violations
+from ..queries import latest_open_violations, occurrences_before, violation_records
 from ..scope import OF_STATE
 from ..services.exception_rules import exception_rules
 from ..services.explaining import explain_violation
 from .past import PastViolationList
 
 
-def _with_names(rows: QuerySet[Violation]) -> QuerySet[Violation]:
+def _with_names(rows: QuerySet[Any]) -> QuerySet[Any]:
     """With policy and resource in the same query, without the documents that no list shows."""
     heavy = ("policy__metadata", "policy__parameters", "resource__tags")
     return rows.select_related("policy", "resource").defer(*heavy)
@@ -100,8 +100,8 @@ class ViolationList(ListPage):
 
     def rows(self) -> QuerySet[Any]:
         if self.request.GET.get("export") == OCSF:
-            return with_documents(violations())
-        return _with_names(violations())
+            return with_documents(violation_records())
+        return _with_names(violation_records())
 
     def empty(self) -> Emptiness:
         return why_no_violations()
@@ -154,7 +154,7 @@ class ViolationDetail(DetailPage):
     template_name = "findings/violation_detail.html"
 
     def get_queryset(self) -> QuerySet[Any]:
-        return violations().select_related("policy", "resource")
+        return violation_records().select_related("policy", "resource")
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         violation: Any = self.object
@@ -172,6 +172,7 @@ class ViolationDetail(DetailPage):
             explained=explained,
             covering=covering,
             pending=self._pending(violation),
+            earlier=occurrences_before(violation)[:20],
             events=ViolationEvent.objects.filter(violation_id=violation.pk).order_by("-id")[:100],
             form=ExceptionForm(
                 initial={"policy": violation.policy_id, "resource": violation.resource_id},

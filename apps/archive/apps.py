@@ -1,0 +1,20 @@
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+
+class ArchiveConfig(AppConfig):
+    name = "apps.archive"
+    label = "archive"
+
+    def ready(self) -> None:
+        from apps.audit.verification.verify import register_check
+        from apps.jobs.registry import JobKind, register_job, register_sweep
+
+        from .moving import JOB_TYPE, move_closed, start_due_moves
+        from .partitions import prepare_after_migrate
+        from .proof import check_segments
+
+        register_job(JobKind(JOB_TYPE, "jobs", "Archiving", run=move_closed))
+        register_sweep("archive", start_due_moves)
+        register_check("archive", check_segments)
+        post_migrate.connect(prepare_after_migrate, sender=self, dispatch_uid="archive.partitions")

@@ -1,0 +1,82 @@
+"""What `audit verify` asks of the history: each segment that the trail tells of is there, as it was moved.
+
+A partition that was dropped or detached shows as its segments missing; so does a single row, as a segment that is
+not what it was; and a segment that no audit row tells of was put there by somebody else.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+from apps.audit.verification.database import Reader
+from apps.audit.verification.findings import Findings
+
+from .moving import SEGMENT
+from .tables import TABLES
+
+_BATCH = 500
+_SEALED = """
+SELECT id, created_at, target_id::uuid, payload ->> 'table', payload ->> 'quarter', (payload ->> 'rows')::bigint,
+       payload ->> 'sha256'
+FROM audits WHERE tenant_id = %s AND action = %s AND (created_at, id) > (%s, %s) ORDER BY created_at, id LIMIT %s
+"""
+_PARTITION = """
+SELECT count(*) FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+WHERE i.inhparent = to_regclass(%s) AND c.relname = %s
+"""
+_UNTOLD = """
+SELECT h.segment_id, count(*) FROM {table} h
+WHERE h.tenant_id = %s AND NOT EXISTS (
+    SELECT 1 FROM audits a WHERE a.tenant_id = h.tenant_id AND a.action = %s
+      AND a.target_type = 'archive.segment' AND a.target_id = h.segment_id::text)
+GROUP BY h.segment_id ORDER BY h.segment_id LIMIT 100
+"""
+
+
+def check_segments(tenant_id: uuid.UUID, using: str, found: Findings) -> None:
+    """Codes partition-dropped, history-missing, history-edited, history-untold."""
+    reader, names = Reader(tenant_id, using), {table.name: table for table in TABLES}
+    dropped: set[tuple[str, str]] = set()
+    after: tuple[object, uuid.UUID] = ("-infinity", uuid.UUID(int=0))
+    while told := reader.fetch(_SEALED, [tenant_id, SEGMENT, *after, _BATCH]):
+        for id_, at, segment, name, quarter, rows, sha256 in told:
+            after = (at, id_)
+            table = names.get(name)
+            if table is None:
+                continue
+            partition = _partition_name(name, quarter)
+            if (name, partition) in dropped:
+                continue
+            ((there, seen),) = reader.fetch(table.digest, [tenant_id, segment])
+            if (there, seen) == (rows, sha256):
+                continue
+            ((attached,),) = reader.fetch(_PARTITION, [name, partition])
+            where = f"{name}, segment {segment} of {quarter}"
+            if not attached:
+                dropped.add((name, partition))
+                found.add(
+                    "partition-dropped", tenant_id, partition, f"{name} has no partition {partition} any more"
+                )
+            elif there < rows:
+                found.add(
+                    "history-missing",
+                    tenant_id,
+                    where,
+                    f"{there} of the {rows} rows that were moved are there",
+                )
+            else:
+                found.add(
+                    "history-edited",
+                    tenant_id,
+                    where,
+                    f"its {there} rows are not those that were moved (SHA-256 {sha256})",
+                )
+    for table in TABLES:
+        for segment, rows in reader.fetch(_UNTOLD.format(table=table.name), [tenant_id, SEGMENT]):
+            where = f"{table.name}, segment {segment}"
+            found.add("history-untold", tenant_id, where, f"no audit row tells of these {rows} rows")
+
+
+def _partition_name(table: str, quarter: str) -> str:
+    year, month = quarter.split("-")[:2]
+    return f"{table}_{year}q{(int(month) + 2) // 3}"
