@@ -175,3 +175,32 @@ class PlatformCheckpoint(models.Model):
 
     def __str__(self) -> str:
         return f"{self.size} entries"
+
+
+class AuditPurge(models.Model):
+    """The certificate of a tenant's purge, or of what was left of it: written by the owner, sealed into the platform's
+    log as an entry `purged` with the certificate's SHA-256.
+
+    Not a tenant's: the tenant is gone, so its id is no foreign key. `certificate` is canonical JSON, `sha256` its hash.
+    """
+
+    app_privileges: ClassVar[Privileges] = NOTHING
+    sealer_privileges: ClassVar[Privileges] = Privileges(
+        ("SELECT", "UPDATE"), update_columns=("platform_size",)
+    )
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    purged_id = models.UUIDField()
+    size = models.BigIntegerField(db_default=0)
+    certificate = models.TextField(db_default="")
+    sha256 = models.TextField(db_default="")
+    began_at = models.DateTimeField(db_default=TransactionNow())
+    ended_at = models.DateTimeField(null=True)
+    platform_size = models.BigIntegerField(null=True)
+
+    class Meta:
+        db_table = "audit_purges"
+        indexes = [models.Index(fields=["purged_id", "began_at"], name="audit_purges_of")]
+
+    def __str__(self) -> str:
+        return f"{self.purged_id} {self.began_at}"

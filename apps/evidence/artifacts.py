@@ -18,6 +18,7 @@ from apps.core.errors import InvalidInput
 
 from .client import signing_client, store_client, talking
 from .errors import ArtifactMissing, ChecksumMismatch, StoreRefused
+from .holding import is_held
 from .keys import require_own, safe_name, staging_key
 from .options import options
 
@@ -189,11 +190,13 @@ def _prove_upload(file: IO[bytes], wanted: _Wanted) -> None:
 
 
 def _write(file: IO[bytes], wanted: _Wanted) -> Artifact:
-    lock = (
+    lock: dict[str, Any] = (
         {"ObjectLockMode": RETENTION_MODE, "ObjectLockRetainUntilDate": wanted.retain_until}
         if wanted.retain_until
         else {}
     )
+    if is_held(wanted.key):
+        lock["ObjectLockLegalHoldStatus"] = "ON"
     bucket = options().bucket
     with talking("writing an artifact"):
         version = store_client().put_object(

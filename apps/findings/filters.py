@@ -30,7 +30,7 @@ from .models import (
     PolicyException,
     Recommendation,
     ScanRun,
-    Violation,
+    ViolationColumns,
     ViolationEvent,
 )
 from .posture.judging import STATES as CONTROL_STATES
@@ -72,7 +72,8 @@ class ViolationFilter(StrictFilterSet):
     last_seen_before = before("last_seen")
 
     class Meta:
-        model = Violation
+        # Of the records as well as of the current ones alone.
+        model = ViolationColumns
         fields: list[str] = []
 
 

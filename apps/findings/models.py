@@ -31,6 +31,7 @@ __all__ = [
     "Recommendation",
     "ScanRun",
     "Violation",
+    "ViolationColumns",
     "ViolationCounter",
     "ViolationEvent",
     "ViolationHistory",

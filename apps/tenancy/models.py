@@ -48,7 +48,7 @@ class Tenant(RLSModel):
     class Meta:
         db_table = "tenants"
         rls_policies = tenant_policies("id")
-        constraints = [one_of("status", ("active", "suspended"), "tenants_status_check")]
+        constraints = [one_of("status", ("active", "suspended", "purging"), "tenants_status_check")]
 
     def __str__(self) -> str:
         return self.name

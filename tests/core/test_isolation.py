@@ -151,6 +151,7 @@ ROWS: dict[str, dict[str, Any]] = {
     },
     "cost_unit_metrics": {"metric": "orders", "day": "today", "quantity": 1},
     "reports": {"id": "uuid:report", "period_from": "today", "period_to": "today"},
+    "legal_holds": {"id": "uuid:hold", "reason": "r", "placed_by": "system:x"},
     "violations_history": {
         "id": "uuid:archived",
         "severity": "low",

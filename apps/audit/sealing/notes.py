@@ -68,6 +68,11 @@ def checkpoint_entry(tenant_id: uuid.UUID, size: int, root: bytes) -> str:
     return f"tenant {tenant_id} {size} {base64.b64encode(root).decode()}"
 
 
+def purge_entry(tenant_id: uuid.UUID, size: int, certificate_sha256: str) -> str:
+    """That the tenant is gone by right: after `size` rows, as the certificate of this hash says."""
+    return f"purged {tenant_id} {size} {base64.b64encode(bytes.fromhex(certificate_sha256)).decode()}"
+
+
 def _note(
     origin: str,
     size: int,

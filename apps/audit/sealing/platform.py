@@ -16,7 +16,7 @@ from ..tlog import leaf_hash
 from ..tree import RightEdge
 from .anchoring import ForkRefused, anchor, refuse_newer
 from .database import ALIAS, cut_peaks, execute, fetch
-from .notes import Previous, checkpoint_entry, platform_note
+from .notes import Previous, checkpoint_entry, platform_note, purge_entry
 
 BATCH = 1000  # entries in one note: some 120 kB
 _LOCK = 0x6175_6469_74  # "audit": one sealer at a time writes the platform's next checkpoint down
@@ -26,11 +26,19 @@ PENDING = (
 )
 LAST = "SELECT size, peaks, note FROM audit_platform_checkpoints ORDER BY size DESC LIMIT 1"
 LAST_KEY = "SELECT object_key FROM audit_platform_checkpoints ORDER BY size DESC LIMIT 1"
-WAITING = "SELECT 1 FROM audit_checkpoints WHERE platform_size IS NULL AND anchored_at IS NOT NULL LIMIT 1"
+WAITING = """
+SELECT 1 FROM audit_checkpoints WHERE platform_size IS NULL AND anchored_at IS NOT NULL
+UNION ALL SELECT 1 FROM audit_purges WHERE platform_size IS NULL AND ended_at IS NOT NULL LIMIT 1
+"""
 ENTRIES = """
 SELECT tenant_id, size, root FROM audit_checkpoints
 WHERE platform_size IS NULL AND anchored_at IS NOT NULL
 ORDER BY anchored_at, tenant_id, size LIMIT %s FOR UPDATE
+"""
+
+PURGES = """
+SELECT id, purged_id, size, sha256 FROM audit_purges WHERE platform_size IS NULL AND ended_at IS NOT NULL
+ORDER BY ended_at, id LIMIT %s FOR UPDATE
 """
 
 
@@ -66,12 +74,15 @@ def take(signers: Sequence[Signer]) -> int | None:
     """Write the platform's next checkpoint down as pending; its size, or None where there is nothing to take up."""
     with transaction.atomic(using=ALIAS):
         fetch("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
-        entries = [] if fetch(PENDING) else fetch(ENTRIES, [BATCH])
-        if not entries:
+        busy = bool(fetch(PENDING))
+        entries = [] if busy else fetch(ENTRIES, [BATCH])
+        purges = [] if busy else fetch(PURGES, [BATCH])
+        if not entries and not purges:
             return None
         last = fetch(LAST)
         edge = RightEdge(last[0][0], cut_peaks(bytes(last[0][1]))) if last else RightEdge()
         lines = [checkpoint_entry(tenant_id, size, bytes(root)) for tenant_id, size, root in entries]
+        lines += [purge_entry(tenant_id, size, sha256) for _, tenant_id, size, sha256 in purges]
         edge.extend([leaf_hash(line.encode()) for line in lines])
         previous = Previous.of((last[0][0], last[0][2])) if last else None
         ((now,),) = fetch("SELECT now()")
@@ -82,6 +93,10 @@ def take(signers: Sequence[Signer]) -> int | None:
             [edge.size, edge.root, b"".join(edge.peaks), note, anchors.platform_key(edge.size)],
         )
         _mark([(tenant_id, size) for tenant_id, size, _ in entries], edge.size)
+        execute(
+            "UPDATE audit_purges SET platform_size = %s WHERE id = ANY (%s)",
+            [edge.size, [purge[0] for purge in purges]],
+        )
         return edge.size
 
 

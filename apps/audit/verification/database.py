@@ -78,6 +78,10 @@ ANCHORED_PLATFORM = (
     "SELECT size, note FROM audit_platform_checkpoints WHERE anchored_at IS NOT NULL ORDER BY size"
 )
 
+PURGED = (
+    "SELECT purged_id, certificate, sha256 FROM audit_purges WHERE ended_at IS NOT NULL ORDER BY ended_at, id"
+)
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -97,6 +101,11 @@ class Batch:
 def tenant_ids(using: str) -> list[uuid.UUID]:
     """All tenants that the role of `using` sees."""
     return [row[0] for row in _fetch(using, "SELECT id FROM tenants ORDER BY id")]
+
+
+def purge_certificates(using: str) -> list[tuple[uuid.UUID, str, str]]:
+    """(tenant's id, certificate, its recorded SHA-256) of every purge that ended, the oldest first."""
+    return _fetch(using, PURGED)
 
 
 def anchored_platform(using: str) -> list[tuple[int, str]]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from ..tlog import leaf_hash
@@ -14,11 +15,13 @@ from .findings import Findings, TrailFindings
 from .notes import Note
 
 ENTRY = "entry "
+PURGED = "purged"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of the log: `kind` is "tenant" (a checkpoint of size and root) or "purged" (the tenant's last)."""
+    """A line of the log: `kind` is "tenant" (a checkpoint of size and root) or "purged" (after `size` rows; `root` is
+    the SHA-256 of the certificate)."""
 
     kind: str
     tenant_id: uuid.UUID
@@ -80,6 +83,40 @@ def check_taken_up(
     for note in notes:
         if note.size < max(sealed, default=0) and note.size not in sealed:
             found.add("platform-missing", tenant_id, str(note), "was never taken up into the platform's log")
+
+
+def check_purges(
+    entries: Mapping[uuid.UUID, Sequence[Entry]],
+    certified: Sequence[tuple[uuid.UUID, str, str]],
+    there: Set[uuid.UUID],
+    found: Findings,
+) -> set[uuid.UUID]:
+    """The tenants that are gone by right: of which a certificate tells, and the platform's log if it has got so far.
+
+    Codes certificate-edited, certificate-missing, purged-restored (a purged tenant is there again, as after an older
+    backup).
+    """
+    known: dict[uuid.UUID, set[str]] = {}
+    for tenant_id, text, sha256 in certified:
+        known.setdefault(tenant_id, set()).add(sha256)
+        if hashlib.sha256(text.encode()).hexdigest() != sha256:
+            found.add(
+                "certificate-edited", tenant_id, "the certificate of its purge", "is not what was hashed"
+            )
+    for tenant_id, lines in entries.items():
+        for entry in (line for line in lines if line.kind == PURGED):
+            if entry.root.hex() not in known.setdefault(tenant_id, set()):
+                what = f"that the platform's log tells of (SHA-256 {entry.root.hex()}) is not there"
+                found.add("certificate-missing", tenant_id, "the certificate of its purge", what)
+    for tenant_id in sorted(known):
+        if tenant_id in there:
+            found.add(
+                "purged-restored",
+                tenant_id,
+                "the tenant",
+                "was purged, says a certificate, and is there again",
+            )
+    return set(known) - there
 
 
 def entry_lines(note: Note) -> list[str]:

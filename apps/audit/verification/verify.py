@@ -10,11 +10,12 @@ from ..anchors import PLATFORM as PLATFORM_PREFIX
 from ..anchors import AnchorStore, anchor_store, checkpoint_prefix, platform_key
 from ..tlog import Verifier
 from ..tree import RightEdge
-from .database import Reader, anchored_platform, tenant_ids
+from .database import Reader, anchored_platform, purge_certificates, tenant_ids
 from .findings import Findings
 from .notes import Log, Note
 from .platform import (
     Entry,
+    check_purges,
     check_taken_up,
     compare_with_tenant,
     entry_lines,
@@ -64,7 +65,9 @@ def verify_all(*, trusted: Sequence[Verifier], using: str, progress: Progress = 
     _compare_with_database("", known, notes, found)
     entries = verify_platform(notes, found)
     verification = _Verification(store, trusted, using, progress, found)
-    for tenant_id in sorted({*tenant_ids(using), *entries}):
+    there, certified = set(tenant_ids(using)), purge_certificates(using)
+    purged = check_purges(entries, certified, there, found)
+    for tenant_id in sorted({*there, *entries} - purged):
         verification.verify(tenant_id, entries.get(tenant_id, []), whole_log=True)
     return found
 

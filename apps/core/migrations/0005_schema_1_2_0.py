@@ -13,6 +13,8 @@ class Migration(migrations.Migration):
         ("core", "0004_schema_1_1_0"),
         ("findings", "0012_archive"),
         ("actions", "0004_archive"),
-        ("archive", "0001_movers"),
+        ("archive", "0002_holds"),
+        ("audit", "0006_purges"),
+        ("tenancy", "0006_purging"),
     ]
     operations = [SetSchemaVersion("1.2.0")]

@@ -28,7 +28,7 @@ BEGIN
     WITH gone AS MATERIALIZED (
         SELECT o.tenant_id, o.id, o.policy_id, o.resource_id, o.severity, o.status, o.suppressed_until,
                coalesce(o.status = 'suppressed' AND o.suppressed_until <= now(), false) AS was_over
-        FROM old_rows o JOIN tenants t ON t.id = o.tenant_id
+        FROM old_rows o JOIN tenants t ON t.id = o.tenant_id AND t.status <> 'purging'
         WHERE o.status <> 'fixed' OR NOT EXISTS (
             SELECT 1 FROM violations_history h
             WHERE h.tenant_id = o.tenant_id AND h.id = o.id AND h.closed_at = coalesce(o.fixed_at, o.last_seen))

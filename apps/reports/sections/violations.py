@@ -70,7 +70,7 @@ SELECT l.violation_id AS key,
        r.type AS resource_type, r.account, coalesce(v.first_seen, l.opened_at) AS first_seen,
        l.times_opened, l.times_reopened, l.times_fixed, v.reason
 FROM lives l
-LEFT JOIN violation_records v ON v.tenant_id = %(tenant)s AND v.id = l.violation_id
+LEFT JOIN violation_records v ON v.id = l.violation_id
 LEFT JOIN resources r ON r.id = l.resource_id
 LEFT JOIN policies p ON p.id = l.policy_id
 LEFT JOIN LATERAL (
