@@ -8,6 +8,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework.routers import SimpleRouter
 
 from apps.actions import api as actions
+from apps.archive import api as archive
 from apps.audit import api as audit
 from apps.catalog import api as catalog
 from apps.catalog import api_accounts as accounts
@@ -95,6 +96,7 @@ ACTIONS: Routes = [
     ("actions/<uuid:action_id>/evidence", actions.ActionEvidenceViewSet, "action-evidence"),
     ("actions", actions.ActionViewSet, "action"),
 ]
+ARCHIVE: Routes = [("legal-holds", archive.LegalHoldViewSet, "legal-hold")]
 REPORTS: Routes = [("reports", reports.ReportViewSet, "report")]
 
 
@@ -110,6 +112,11 @@ v1: list[URLPattern | URLResolver] = [
         "costs/settings/",
         costs.CostSettingsViewSet.as_view({"get": "retrieve", "put": "update"}),
         name="cost-settings",
+    ),
+    path(
+        "retention/",
+        archive.RetentionViewSet.as_view({"get": "retrieve", "put": "update"}),
+        name="retention",
     ),
     path("me/", tenancy.MeViewSet.as_view({"get": "retrieve"}), name="me"),
     path(
@@ -134,7 +141,7 @@ v1: list[URLPattern | URLResolver] = [
     ),
     *(
         path("", include(_urls(routes)))
-        for routes in (TENANCY, NOTICES, JOBS, AUDIT, CATALOG, FINDINGS, COSTS, ACTIONS, REPORTS)
+        for routes in (TENANCY, NOTICES, JOBS, AUDIT, CATALOG, FINDINGS, COSTS, ACTIONS, ARCHIVE, REPORTS)
     ),
     re_path(r"^[\s\S]*$", no_such_endpoint, name="nothing"),
 ]

@@ -17,5 +17,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("apps.findings.urls")),
     path("", include("apps.actions.urls")),
     path("", include("apps.costs.urls")),
+    path("", include("apps.archive.urls")),
     path("", include("apps.reports.urls")),
 ]

@@ -17,9 +17,7 @@ from apps.evidence.store import put_artifact
 
 COLLECTOR = "governance.actions"
 JSON = "application/json"
-# Retention class → how long the object store refuses to delete an artifact, from the day of the request.
-RETENTION = {"standard": timedelta(days=3 * 365)}
-CLASS = "standard"
+YEAR = timedelta(days=365)
 
 
 @dataclass(frozen=True)
@@ -32,22 +30,39 @@ class Piece:
     collected_at: datetime
 
 
-def lock(action_id: UUID, asked_at: datetime, pieces: Sequence[Piece]) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class Folder:
+    """Where an action's evidence goes, and how long the object store refuses to delete it: `years` from `asked_at`."""
+
+    action_id: UUID
+    asked_at: datetime
+    years: int
+
+    @property
+    def retain_until(self) -> datetime:
+        return (self.asked_at + self.years * YEAR).replace(microsecond=0)
+
+    @property
+    def retention_class(self) -> str:
+        return f"{self.years} year{'' if self.years == 1 else 's'}"
+
+
+def lock(folder: Folder, pieces: Sequence[Piece]) -> list[dict[str, Any]]:
     """Write the pieces, without secrets, under retention; their manifest entries. Not inside a transaction.
 
     The same piece written again is the version that is there. Raises StoreAway and the store's other errors.
     """
-    return [_lock(action_id, asked_at, piece) for piece in pieces]
+    return [_lock(folder, piece) for piece in pieces]
 
 
-def _lock(action_id: UUID, asked_at: datetime, piece: Piece) -> dict[str, Any]:
+def _lock(folder: Folder, piece: Piece) -> dict[str, Any]:
     content = {"collected_at": piece.collected_at.isoformat(), "source": piece.source, **piece.content}
     text = json.dumps(redacted(content), indent=1, sort_keys=True, ensure_ascii=False, default=str)
     artifact = put_artifact(
-        evidence_key(action_id, piece.name),
+        evidence_key(folder.action_id, piece.name),
         io.BytesIO(text.encode("utf-8", "backslashreplace")),
         JSON,
-        retain_until=(asked_at + RETENTION[CLASS]).replace(microsecond=0),
+        retain_until=folder.retain_until,
     )
     return {
         "name": piece.name,
@@ -55,7 +70,7 @@ def _lock(action_id: UUID, asked_at: datetime, piece: Piece) -> dict[str, Any]:
         "collector": COLLECTOR,
         "source_api": piece.source,
         "collected_at": piece.collected_at.isoformat(),
-        "retention_class": CLASS,
+        "retention_class": folder.retention_class,
     }
 
 

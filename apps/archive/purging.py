@@ -141,13 +141,13 @@ def _delete_objects(purge: AuditPurge, tenant_id: uuid.UUID, tell: Progress) -> 
     """Every version of the tenant's; what a lock or a hold keeps is counted, with the day on which the last ends."""
     objects, untils = _no_objects(), []
     for bucket in dict.fromkeys((options().bucket, options().staging_bucket)):
-        for key, version_id, size in list_versions(bucket, f"tenants/{tenant_id}/"):
-            if delete_version(bucket, key, version_id):
+        for version in list_versions(bucket, f"tenants/{tenant_id}/"):
+            if delete_version(bucket, version.key, version.version_id):
                 objects["deleted"] += 1
-                objects["bytes"] += size
+                objects["bytes"] += version.size
             else:
                 objects["locked"] += 1
-                untils.append(locked_until(bucket, key, version_id))
+                untils.append(locked_until(bucket, version.key, version.version_id))
             tell("objects", objects["deleted"] + objects["locked"])
     dated = [until for until in untils if until != "hold"]
     objects["locked_until"] = "a legal hold is released" if "hold" in untils else max(dated, default="")

@@ -87,6 +87,12 @@ GROUPS = (
         (
             Place("Reports", "reports:report-list", "file", ("reports:report-detail", "reports:report-create")),
             Place("Audit trail", "audit:audit-list", "list", ("audit:seal",)),
+            Place(
+                "Retention",
+                "archive:retention",
+                "tray",
+                ("archive:hold-list", "archive:hold-create", "archive:hold-release", "archive:window"),
+            ),
         ),
     ),
     Group(

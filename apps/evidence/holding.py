@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -31,20 +33,28 @@ def is_held(key: str) -> bool:
 def versions_under(prefix: str, bucket: str | None = None) -> Iterator[tuple[str, str]]:
     """(key, version id) of every version below a prefix of the context's tenant, page by page."""
     require_own(prefix + "x")
-    for key, version_id, _ in list_versions(bucket or options().bucket, prefix):
-        yield key, version_id
+    for version in list_versions(bucket or options().bucket, prefix):
+        yield version.key, version.version_id
 
 
-def list_versions(bucket: str, prefix: str) -> Iterator[tuple[str, str, int]]:
-    """(key, version id, bytes) of every version and delete marker (0 bytes) below `prefix`."""
+@dataclass(frozen=True)
+class Version:
+    """A version of an object, or a delete marker (0 bytes)."""
+
+    key: str
+    version_id: str
+    size: int
+    modified: datetime
+
+
+def list_versions(bucket: str, prefix: str) -> Iterator[Version]:
+    """Every version and delete marker below `prefix`, page by page."""
     marker: dict[str, str] = {}
     while True:
         with talking("listing versions"):
             page = store_client().list_object_versions(Bucket=bucket, Prefix=prefix, **marker)
-        for entry in page.get("Versions", []):
-            yield entry["Key"], entry["VersionId"], int(entry.get("Size", 0))
-        for entry in page.get("DeleteMarkers", []):
-            yield entry["Key"], entry["VersionId"], 0
+        for entry in (*page.get("Versions", []), *page.get("DeleteMarkers", [])):
+            yield Version(entry["Key"], entry["VersionId"], int(entry.get("Size", 0)), entry["LastModified"])
         if not page.get("IsTruncated"):
             return
         marker = {"KeyMarker": page["NextKeyMarker"], "VersionIdMarker": page["NextVersionIdMarker"]}

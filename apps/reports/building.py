@@ -6,13 +6,14 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from django.urls import reverse
 
+from apps.catalog.models_frameworks import RETENTION_YEARS
 from apps.core.context import current_tenant_id, tenant_transaction
 from apps.core.db.fields import TransactionNow
 from apps.core.errors import NotFound
@@ -58,7 +59,10 @@ def build_report(handle: JobHandle) -> Mapping[str, Any]:
 
         written = write_bundle(bundle, period, head, handle.checkpoint, receive)
         handle.checkpoint()
-        artifact = put_artifact(report_key(report.pk, bundle.name), bundle, MEDIA_TYPE)
+        # Kept as the evidence that it tells of: by its framework's class, by the longest without one.
+        years = report.framework.retention_years if report.framework else max(RETENTION_YEARS)
+        until = (report.created_at + timedelta(days=365 * years)).replace(microsecond=0)
+        artifact = put_artifact(report_key(report.pk, bundle.name), bundle, MEDIA_TYPE, retain_until=until)
     return {"report": str(report.pk), "artifact": artifact.as_manifest(), **asdict(written)}
 
 

@@ -58,7 +58,7 @@ def _evidence_is_whole(desk: Desk, action: object) -> None:
             "source_api",
             "collected_at",
         } <= set(entry)
-        assert entry["retention_class"] == "standard"
+        assert entry["retention_class"] == "3 years"
         with tenant_scope(desk.tenant.id):
             raw = read_artifact(entry["path"], entry["version_id"], entry["sha256"]).read()
         assert hashlib.sha256(raw).hexdigest() == entry["sha256"]

@@ -8,6 +8,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from apps.actions.models import Action
+from apps.archive.models import LegalHold
 from apps.catalog.models import ImportRun
 from apps.costs.models import Budget, CostAnomaly, CostDay, CostPeriod
 from apps.findings.models import PolicyException, Recommendation, ScanRun
@@ -40,6 +41,7 @@ PAGES = (
     "/audit/",
     "/notices/",
     "/reports/",
+    "/retention/holds/",
 )
 
 
@@ -50,6 +52,7 @@ def fill(user: User, numbers: range) -> None:
             make_violation(resource, policy)
             ImportRun.objects.create(kind="inventory", source=f"{n}.ndjson")
             ScanRun.objects.create(status="succeeded")
+            LegalHold.objects.create(reason=f"matter {n}", placed_by="system:test")
             CostAnomaly.objects.create(
                 service=f"s{n}", first_day="2026-01-01", last_day="2026-01-02", expected=1, actual=2, impact=1
             )

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
+from apps.catalog.services import evidence_years
 from apps.connectors.clouds import Cloud
 from apps.connectors.errors import CloudError, CloudThrottled
 from apps.core.context import tenant_transaction
@@ -17,9 +18,10 @@ from apps.core.errors import GovernanceError
 from apps.core.states import transition
 from apps.evidence.client import refuse_open_transaction
 from apps.evidence.errors import StoreAway, StoreDenied, StoreRefused
+from apps.findings.models import ViolationRecord
 from apps.jobs.running import JobHandle, JobPostponed, LeaseLost
 
-from ..evidence import Piece, lock, sealed, with_entries
+from ..evidence import Folder, Piece, lock, sealed, with_entries
 from ..executors.base import Executor
 from ..models import Action, ActionTarget
 from ..notifying import tell_ended
@@ -102,9 +104,17 @@ class Run:
         """Put evidence away; where the store is away, the action waits in its state."""
         self.handle.checkpoint()
         try:
-            return lock(action.pk, action.created_at, pieces)
+            return lock(self._folder(action), pieces)
         except (StoreAway, StoreDenied, StoreRefused) as error:
             raise self._wait_for_store(error, state) from error
+
+    def _folder(self, action: Action) -> Folder:
+        """Kept for as long as the frameworks of the policies want that it answers."""
+        with tenant_transaction(self.handle.tenant_id):
+            violations = action.targets.exclude(violation_id=None).values("violation_id")
+            policies = ViolationRecord.objects.filter(pk__in=violations, policy_id__isnull=False)
+            ids = policies.order_by().values_list("policy_id", flat=True).distinct()
+            return Folder(action.pk, action.created_at, evidence_years([str(pk) for pk in ids]))
 
     def _wait_for_store(self, error: GovernanceError, state: str) -> JobPostponed:
         with self.recording(state) as action:

@@ -3,7 +3,7 @@
 from .clouds import check_account, cloud_of
 from .discoveries import start_discovery
 from .framework_import import import_framework_file
-from .frameworks import install_framework, save_framework, set_retention
+from .frameworks import evidence_years, install_framework, save_framework, set_retention
 from .importing import ImportLog
 from .inventory import import_inventory
 from .mappings import map_policy, sync_mappings, unmap_policy
@@ -13,6 +13,7 @@ __all__ = [
     "ImportLog",
     "check_account",
     "cloud_of",
+    "evidence_years",
     "import_framework_file",
     "import_inventory",
     "import_policies",

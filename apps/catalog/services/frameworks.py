@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.db import transaction
+from django.db.models import Max
 
 from apps.audit.services import record
 from apps.core.errors import InvalidInput
@@ -30,6 +33,18 @@ def save_framework(*, draft: FrameworkDraft) -> Framework:
         framework = write_framework(draft)
         sync_mappings()
     return framework
+
+
+def evidence_years(policy_ids: Iterable[str]) -> int:
+    """For how many years evidence on these policies is kept: the longest class among the frameworks that they are
+    mapped to, and the longest there is where they are mapped to none."""
+    mapped = Framework.objects.filter(
+        retired_at=None,
+        controls__mappings__policy_id__in=list(policy_ids),
+        controls__mappings__removed_at=None,
+    )
+    years: int | None = mapped.aggregate(years=Max("retention_years"))["years"]
+    return years or max(RETENTION_YEARS)
 
 
 def set_retention(*, framework: Framework, years: int) -> Framework:

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db import connection
 
+from apps.archive.forecasting import JOB_TYPE as FORECAST
 from apps.archive.holds import place_hold, release_hold
 from apps.archive.models import LegalHold
 from apps.archive.moving import JOB_TYPE, due
@@ -29,6 +30,9 @@ class Command(OwnerCommandMixin, TenantCommand):
         add_queue_argument(run)
         status = sub.add_parser("status", help="what is hot, what is due, what is in the history")
         super().add_arguments(status)
+        ahead = sub.add_parser("forecast", help="what the tenant takes in the stores, and will take")
+        super().add_arguments(ahead)
+        add_queue_argument(ahead)
         window = sub.add_parser("window", help="set for how many days closed rows stay in the hot tables")
         super().add_arguments(window)
         window.add_argument("days", type=int, help="30 to 90")
@@ -65,8 +69,10 @@ class Command(OwnerCommandMixin, TenantCommand):
         return None if options["json"] else lambda what, n: self.stderr.write(f"{what}: {n}")
 
     def run_for_tenant(self, options: dict[str, Any]) -> Mapping[str, Any]:
-        if options["verb"] == "run":
-            return run_as_job(JOB_TYPE, {}, queue=options["queue"])
+        if options["verb"] in ("run", "forecast"):
+            return run_as_job(
+                {"run": JOB_TYPE, "forecast": FORECAST}[options["verb"]], {}, queue=options["queue"]
+            )
         with tenant_transaction(current_tenant_id()):
             if options["verb"] == "hold":
                 return _told(place_hold(reason=options["reason"], area=options["area"]))
