@@ -29,14 +29,14 @@ class DueSerializer(serializers.Serializer):
     oldest = serializers.DateTimeField(allow_null=True)
 
 
-class RetentionSerializer(serializers.Serializer):
+class HotWindowSerializer(serializers.Serializer):
     hot_days = serializers.IntegerField(
         min_value=SHORTEST, max_value=LONGEST, help_text="How long closed rows stay in the hot tables"
     )
     due = DueSerializer(many=True)
 
 
-class RetentionInput(InputSerializer):
+class HotWindowInput(InputSerializer):
     hot_days = serializers.IntegerField(min_value=SHORTEST, max_value=LONGEST)
 
 
@@ -45,15 +45,15 @@ class RetentionViewSet(RoomViewSet):
 
     write_permission = Permission.MANAGE
 
-    @extend_schema(responses=RetentionSerializer)
+    @extend_schema(responses=HotWindowSerializer)
     def retrieve(self, request: Request) -> Response:
         """For how long closed rows stay hot, and how many have become too old."""
         return Response(_retention())
 
-    @extend_schema(request=RetentionInput, responses=RetentionSerializer)
+    @extend_schema(request=HotWindowInput, responses=HotWindowSerializer)
     def update(self, request: Request) -> Response:
         """Set the window."""
-        set_hot_days(days=self.validated(RetentionInput)["hot_days"])
+        set_hot_days(days=self.validated(HotWindowInput)["hot_days"])
         return Response(_retention())
 
 
@@ -65,7 +65,7 @@ def _retention() -> dict[str, Any]:
             {"table": table.name, "rows": found.rows, "oldest": found.oldest} for table, found in waiting
         ],
     }
-    return dict(RetentionSerializer(told).data)
+    return dict(HotWindowSerializer(told).data)
 
 
 class LegalHoldSerializer(ReadSerializer):

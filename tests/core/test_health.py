@@ -19,7 +19,7 @@ def test_ready_says_what_it_depends_on(client: Client) -> None:
     response = client.get("/health/ready")
     assert (response.status_code, response.json()) == (
         200,
-        {"status": "ready", "parts": {"postgresql": "ok", "redis": "ok", "audit": "ok"}},
+        {"status": "ready", "parts": {"postgresql": "ok", "redis": "ok", "audit": "ok", "history": "ok"}},
     )
 
 
