@@ -35,6 +35,7 @@ class ReportSerializer(ReadSerializer):
             "period_from",
             "period_to",
             "framework",
+            "scope",
             "status",
             "job_id",
             "requested_by",
@@ -52,6 +53,13 @@ class RequestReportSerializer(InputSerializer):
     period_to = serializers.DateField()
     framework = serializers.CharField(
         required=False, max_length=80, help_text="Key of a framework; without it, all of them"
+    )
+    account = serializers.CharField(
+        required=False, max_length=200, help_text="Only resources of this cloud account"
+    )
+    policy = serializers.CharField(required=False, max_length=200, help_text="Only this policy, by its id")
+    tag = serializers.CharField(
+        required=False, max_length=300, help_text="Only resources with this tag: key=value"
     )
 
 
@@ -85,9 +93,7 @@ class ReportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, RoomViewSe
             framework = Framework.objects.filter(key=key).first()
             if framework is None:
                 raise InvalidInput(f"There is no framework {key!r}.", field="framework")
-        report = request_report(
-            period_from=asked["period_from"], period_to=asked["period_to"], framework=framework
-        )
+        report = request_report(**{**asked, "framework": framework})
         report.refresh_from_db()
         location = reverse("api:report-detail", kwargs={"pk": report.pk})
         return Answer(status.HTTP_202_ACCEPTED, dict(ReportSerializer(report).data), location)

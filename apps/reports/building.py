@@ -34,6 +34,7 @@ from .oscal import Frame
 from .period import Period
 from .receipt import write_receipt
 from .sample import SIZE
+from .scope import ReportScope
 from .sections.section import utc
 from .settling import settle
 from .states import REPORT_MACHINE
@@ -98,6 +99,7 @@ def write_bundle(
         "from": period.first.isoformat(),
         "to": period.last.isoformat(),
         "cut": utc(period.cut),
+        "scope": period.scope.words(),
         "sample_size": str(SIZE),
     }
     files = [*content.files, *write_guide(folder, guide)]
@@ -162,7 +164,12 @@ def _tell_ready(report: Report) -> None:
 
 
 def period_of(report: Report) -> Period:
-    return Period(report.period_from, report.period_to, datetime.fromisoformat(report.manifest["as_of"]))
+    return Period(
+        report.period_from,
+        report.period_to,
+        datetime.fromisoformat(report.manifest["as_of"]),
+        scope=ReportScope.of(report.scope),
+    )
 
 
 def bundle_name(report: Report) -> str:
@@ -184,6 +191,7 @@ def _begin(handle: JobHandle) -> tuple[Report, dict[str, Any]]:
             "tenant": {"id": str(tenant.pk), "slug": tenant.slug, "name": tenant.name},
             "period": {"from": report.period_from.isoformat(), "to": report.period_to.isoformat()},
             "cut": utc(period.cut),
+            "scope": report.scope,
             "framework": framework
             and {"id": str(framework.pk), "key": framework.key, "title": framework.title},
             "sample_seed": f"{tenant.pk}:{utc(period.cut)}",

@@ -9,10 +9,13 @@ from typing import Any
 
 from .bundle import write_text
 from .controls import COLUMNS, Assessment
+from .evidence import COLUMNS as EVIDENCE_COLUMNS
+from .evidence import copy_artifact, evidence_rows
 from .ocsf import compliance_finding
 from .period import Period
 from .sample import Sample
 from .sections.actions import ACTIONS
+from .sections.approvals import APPROVALS
 from .sections.audit_rows import AUDIT
 from .sections.exceptions import EXCEPTIONS
 from .sections.policies import POLICIES
@@ -42,6 +45,7 @@ class Content:
         self._assessment = assessment
         self._sample = Sample(seed)
         self.exceptions: list[Row] = []
+        self._actions_told: list[Row] = []
         self.files: list[BundleFile] = []
         self.counts: dict[str, int] = {}
         self._by_policy: Counter[tuple[str, str]] = Counter()
@@ -53,6 +57,7 @@ class Content:
             (VIOLATIONS, self._violations),
             (EXCEPTIONS, self._exceptions),
             (ACTIONS, self._actions),
+            (APPROVALS, self._approvals),
             (POLICIES, self._policies),
             (AUDIT, self._audit),
         )
@@ -61,6 +66,8 @@ class Content:
             self._progress(done, total, section.name)
             self._telling = (done, total, section.name)
             self.counts[section.name] = write(section)
+        self._telling = (len(parts), total, "evidence")
+        self._write_evidence()
         self._progress(len(parts), total, "controls and the bundle itself")
         self._write_controls()
         self._write_sample()
@@ -104,7 +111,14 @@ class Content:
         return self._table(section, "exceptions.csv", count="status", complete=self.exceptions.append)
 
     def _actions(self, section: Section) -> int:
-        return self._table(section, "actions.csv", count="status")
+        return self._table(section, "actions.csv", count="status", complete=self._actions_told.append)
+
+    def _approvals(self, section: Section) -> int:
+        """Decisions on the exceptions and actions that are told, which the scope has narrowed."""
+        told = {row["exception_id"] for row in self.exceptions} | {r["action_id"] for r in self._actions_told}
+        return self._table(
+            section, "approvals.csv", count="decision", only=lambda row: row["subject_id"] in told
+        )
 
     def _policies(self, section: Section) -> int:
         def add_counts(row: Row) -> None:
@@ -114,11 +128,19 @@ class Content:
         return self._table(section, "policies.csv", count="status", complete=add_counts)
 
     def _table(
-        self, section: Section, path: str, *, count: str, complete: Callable[[Row], None] | None = None
+        self,
+        section: Section,
+        path: str,
+        *,
+        count: str,
+        complete: Callable[[Row], None] | None = None,
+        only: Callable[[Row], bool] = lambda row: True,
     ) -> int:
         counted: Counter[str] = Counter()
         with CsvWriter(self._folder, path, section.columns) as table:
             for row in section.rows(self._period, self._rows_so_far):
+                if not only(row):
+                    continue
                 if complete is not None:
                     complete(row)
                 table.row(row)
@@ -140,6 +162,20 @@ class Content:
         self.files += [table.file, leaves.file]
         self.summary["audit"] = {"rows": rows}
         return rows
+
+    def _write_evidence(self) -> None:
+        states: Counter[str] = Counter()
+        ids = [row["action_id"] for row in self._actions_told]
+        with CsvWriter(self._folder, "evidence.csv", EVIDENCE_COLUMNS) as table:
+            for row in evidence_rows(ids, self._period):
+                self._rows_so_far(states.total())
+                copied = copy_artifact(self._folder, row)
+                self.files += [copied] if copied is not None else []
+                table.row(row)
+                states[row["state"]] += 1
+        self.files.append(table.file)
+        self.counts["evidence"] = states.total()
+        self.summary["evidence"] = dict(sorted(states.items()))
 
     def _write_controls(self) -> None:
         rows = self._assessment.rows()
@@ -166,6 +202,7 @@ class Content:
         summary: Mapping[str, Any] = {
             "period": {"from": self._period.first.isoformat(), "to": self._period.last.isoformat()},
             "cut": utc(self._period.cut),
+            "scope": self._period.scope.as_dict(),
             "scans": scans,
             **self.summary,
         }

@@ -74,6 +74,7 @@ def document_data(
             ["Period", f"{period.first} to {period.last}, whole days in UTC"],
             ["As of", utc(period.cut)],
             ["Frameworks", scope],
+            ["Of", period.scope.words()],
             ["Asked for by", str(head["generated_for"])],
         ],
         "summary": _summary(content),
@@ -83,7 +84,10 @@ def document_data(
         "frameworks": [_framework(one) for one in assessment.judged],
         "exceptions": [_exception(row) for row in content.exceptions[:LISTED_EXCEPTIONS]],
         "exceptions_left_out": max(len(content.exceptions) - LISTED_EXCEPTIONS, 0),
-        "basis": [" ".join(paragraph.split()) for paragraph in BASIS],
+        "basis": [
+            " ".join(paragraph.split())
+            for paragraph in (*BASIS, *([WHOLE_ESTATE] if period.scope.narrows_resources else []))
+        ],
     }
 
 
@@ -95,6 +99,9 @@ BASIS = (
     """Every number here stands in the tables of the same bundle, whose hashes manifest.json holds; verify.py checks
     them offline.""",
 )
+
+WHOLE_ESTATE = """Violations, exceptions, actions and decisions are those of the named part of the estate, by the
+    accounts and tags that resources had when this was built; controls are judged over the whole estate."""
 
 
 def _summary(content: Content) -> list[str]:

@@ -31,6 +31,8 @@ class Report(TenantModel):
     size = models.BigIntegerField(null=True)
     manifest = models.JSONField(db_default={})
     framework = DatabaseForeignKey(Framework, "NO ACTION", null=True, related_name="+")
+    # As reports.scope.ReportScope stores it; {} for the whole estate.
+    scope = models.JSONField(db_default={})
     error = models.TextField(db_default="")
     created_at = models.DateTimeField(db_default=TransactionNow())
     finished_at = models.DateTimeField(null=True)

@@ -7,6 +7,8 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from apps.core.errors import InvalidInput
 
+from .scope import WHOLE, ReportScope
+
 MAX_DAYS = 3660
 
 
@@ -23,6 +25,7 @@ class Period:
     as_of: datetime
     policies: tuple[str, ...] | None = None
     """Of a report on one framework: the policies that serve it at the cut. Violations of others are not told."""
+    scope: ReportScope = WHOLE
 
     @property
     def start(self) -> datetime:

@@ -2,7 +2,8 @@
 
 Workers hold no key. So the manifest is signed by way of the trail: an audit row names its hash, the sealer takes that
 row into the tenant's tree and signs a checkpoint, and the bundle carries the row, its path and that checkpoint.
-Receipt and checkpoint are of one run; everything that the manifest lists is the same in every run.
+A period that is over gives the same manifest in every run, and then the same receipt: the row that named its hash
+first, in the first checkpoint that has it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from .bundle import write_text
 from .models import Report
 from .tables import JSON, TEXT, BundleFile, json_text
 
+WRITTEN = "reports.report.manifest_written"
 RECEIPT, CHECKPOINT = "receipt.json", "checkpoint.txt"
 ROUNDS, LEAST_SECONDS, PAUSE_SECONDS = 6, 20, 0.5
 
@@ -36,8 +38,7 @@ def write_receipt(
     `pause` is called while it waits for the sealer, which takes the row up within a round or two.
     """
     with tenant_transaction(current_tenant_id()):
-        told = {"manifest_sha256": manifest.sha256}
-        row = record("reports.report.manifest_written", report, told)
+        row = _row_of(report, manifest)
         if not AuditCheckpoint.objects.filter(anchored_at__isnull=False).exists():
             return []
     proof = _sealed(row, pause)
@@ -57,6 +58,13 @@ def write_receipt(
         write_text(folder, RECEIPT, json_text(receipt, indent=2) + "\n", JSON),
         write_text(folder, CHECKPOINT, proof.checkpoint.note, TEXT),
     ]
+
+
+def _row_of(report: Report, manifest: BundleFile) -> Audit:
+    """The first row that names the manifest's hash; written now where there is none."""
+    told = {"manifest_sha256": manifest.sha256}
+    first = Audit.objects.filter(action=WRITTEN, target_type="reports.report", payload__contains=told)
+    return first.order_by("created_at", "id").first() or record(WRITTEN, report, told)
 
 
 def _sealed(row: Audit, pause: Callable[[str], Any]) -> Inclusion | None:

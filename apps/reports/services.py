@@ -19,20 +19,30 @@ from apps.jobs.services import enqueue
 from .building import JOB_TYPE, bundle_name
 from .models import Report
 from .period import checked_period
+from .scope import checked_scope
 
 
 def request_report(
-    *, period_from: date, period_to: date, framework: Framework | None = None, send: bool = True
+    *,
+    period_from: date,
+    period_to: date,
+    framework: Framework | None = None,
+    account: str = "",
+    policy: str = "",
+    tag: str = "",
+    send: bool = True,
 ) -> Report:
     """Ask for the report of a period, whole days in UTC, both included; a job builds it.
 
-    On one framework it tells the violations of the policies that serve it; without one, all.
-    It tells what happened up to now at most. Raises InvalidInput naming `period_from` or `period_to`.
+    On one framework it tells the violations of the policies that serve it; without one, all. `account`, `policy` (its
+    id) and `tag` (key=value) narrow it to a part of the estate. It tells what happened up to now at most. Raises
+    InvalidInput naming `period_from`, `period_to`, `account`, `policy` or `tag`.
     `send=False` leaves it to the caller to run the job.
     """
     with transaction.atomic():
         now = _database_now()
         checked_period(period_from, period_to, now)
+        scope = checked_scope(account=account, policy=policy, tag=tag).as_dict()
         report_id = new_id()
         job = enqueue(
             JOB_TYPE, {"report_id": str(report_id)}, idempotency_key=f"report:{report_id}", send=send
@@ -46,10 +56,16 @@ def request_report(
             requested_by_id=current().actor.user_id,
             manifest={"as_of": now.isoformat()},
             framework=framework,
+            scope=scope,
         )
         report.save(force_insert=True)
         period = {"from": period_from.isoformat(), "to": period_to.isoformat()}
-        told = {"period": period, "framework": framework and framework.key, "job": str(job.pk)}
+        told = {
+            "period": period,
+            "framework": framework and framework.key,
+            "scope": scope,
+            "job": str(job.pk),
+        }
         record("reports.report.requested", report, told)
         report.refresh_from_db()
     return report

@@ -31,11 +31,16 @@ from apps.tenancy.roles import Permission
 
 from .filters import ReportFilter
 from .models import Report
+from .scope import ReportScope
 from .services import report_download_url, request_report
 
 
 def _period(report: Report) -> str:
     return f"{report.period_from} to {report.period_to}"
+
+
+def _scope(report: Report) -> str:
+    return ReportScope.of(report.scope).words()
 
 
 class ReportList(ListPage):
@@ -54,6 +59,7 @@ class ReportList(ListPage):
         Column("period", "Period", value=_period, css="main",
                cell=lambda r: cells.link(_period(r), "reports:report-detail", r.pk)),
         Column("framework", "Framework", value=lambda r: r.framework and r.framework.title),
+        Column("scope", "Of", value=_scope, css="wide"),
         Column("status", "State", cell=lambda r: cells.status(r.status)),
         Column("requested_by", "Asked by", value=lambda r: r.requested_by and str(r.requested_by)),
         Column("size", "Bytes", cell=lambda r: cells.number(r.size), css="num"),
@@ -88,6 +94,17 @@ class ReportForm(forms.Form):
         help_text="On one framework, the violations of the policies that serve it are told.",
     )
 
+    account = forms.CharField(
+        required=False,
+        max_length=200,
+        label="Only this cloud account",
+        help_text="Its id, as resources show it.",
+    )
+    policy = forms.CharField(required=False, max_length=200, label="Only this policy", help_text="Its id.")
+    tag = forms.CharField(
+        required=False, max_length=300, label="Only resources with this tag", help_text="Written key=value."
+    )
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         chosen: Any = self.fields["framework"]
@@ -109,8 +126,8 @@ class ReportCreate(FormPage):
 
     def get_initial(self) -> dict[str, Any]:
         today = timezone.now().date()
-        asked = self.request.GET.get("framework", "")
-        return {"period_from": today - dt.timedelta(days=30), "period_to": today, "framework": asked}
+        asked = {name: self.request.GET.get(name, "") for name in ("framework", "account", "policy", "tag")}
+        return {"period_from": today - dt.timedelta(days=30), "period_to": today, **asked}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(title="Build an evidence report", **kwargs)
@@ -127,7 +144,9 @@ class ReportDetail(DetailPage):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         report: Any = self.object
         job = Job.objects.filter(pk=report.job_id).first() if report.job_id else None
-        return super().get_context_data(title=f"Evidence {_period(report)}", job=job, **kwargs)
+        return super().get_context_data(
+            title=f"Evidence {_period(report)}", job=job, scope=_scope(report), **kwargs
+        )
 
 
 @non_atomic

@@ -2259,6 +2259,12 @@ ALTER TABLE "reports" ADD COLUMN "framework_id" uuid NULL;
 ALTER TABLE "reports" ADD CONSTRAINT "reports_framework_fk" FOREIGN KEY ("tenant_id", "framework_id") REFERENCES "frameworks" ("tenant_id", "id") ON DELETE NO ACTION;
 ALTER TABLE "reports" ADD CONSTRAINT "reports_framework_id_67f1b76f_fk_frameworks_id" FOREIGN KEY ("framework_id") REFERENCES "frameworks" ("id") ON DELETE NO ACTION;
 
+-- reports.0003_scope
+--
+-- Add field scope to report
+--
+ALTER TABLE "reports" ADD COLUMN "scope" jsonb DEFAULT '{}'::jsonb NOT NULL;
+
 -- notices.0001_initial
 --
 -- Create model Notice

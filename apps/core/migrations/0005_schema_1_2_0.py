@@ -15,6 +15,7 @@ class Migration(migrations.Migration):
         ("actions", "0004_archive"),
         ("archive", "0002_holds"),
         ("audit", "0006_purges"),
+        ("reports", "0003_scope"),
         ("tenancy", "0006_purging"),
     ]
     operations = [SetSchemaVersion("1.2.0")]

@@ -31,6 +31,7 @@ MANIFEST, RECEIPT, CHECKPOINT = "manifest.json", "receipt.json", "checkpoint.txt
 AUDIT_TABLE, LEAVES = "audit.csv", "audit/leaves.jsonl"
 SAMPLE_TABLE, VIOLATIONS = "sample.csv", "violations.jsonl"
 SAMPLE_SIZE = 25
+EVIDENCE_TABLE, EVIDENCE = "evidence.csv", "evidence/"
 PROOFS = "tlog.py"
 UNSEALED = (
     "Compare it with the one the desk shows for this report: nothing here can vouch for the manifest itself."
@@ -73,6 +74,8 @@ def main(arguments: list[str]) -> int:
         intact = check_files(folder, manifest["files"], found)
         if LEAVES in intact:
             rows = check_audit(folder, manifest, AUDIT_TABLE in intact, found)
+        if EVIDENCE_TABLE in intact:
+            check_evidence(folder, manifest, found)
         if SAMPLE_TABLE in intact and VIOLATIONS in intact:
             check_sample(folder, str(manifest.get("sample_seed")), found)
         if PROOFS in intact:
@@ -273,6 +276,21 @@ def load_proofs(folder: Path) -> Any:
     sys.modules["tlog"] = module
     spec.loader.exec_module(module)
     return module
+
+
+def check_evidence(folder: Path, manifest: Row, found: Findings) -> None:
+    """Whether each artifact is the one that its action recorded, and nothing lies there that none did."""
+    there = {str(e["path"]): e["sha256"] for e in manifest["files"] if str(e["path"]).startswith(EVIDENCE)}
+    with (folder / EVIDENCE_TABLE).open(encoding="utf-8", newline="") as table:
+        for row in csv.DictReader(table):
+            where = f"{EVIDENCE_TABLE}: {plain(row.get('name'))} of action {row.get('action_id')}"
+            state, file = row.get("state"), plain(row.get("file"))
+            if state != "whole":
+                found.add(where, f"was {state} in the object store when the report was made")
+            elif there.pop(file, None) != row.get("sha256"):
+                found.add(where, f"{file or 'no file'} is not what the action recorded")
+    for file in sorted(there):
+        found.add(file, f"is told of by no row of {EVIDENCE_TABLE}")
 
 
 def check_sample(folder: Path, seed: str, found: Findings) -> None:

@@ -17,9 +17,19 @@ WITH told AS (
     ORDER BY c.id LIMIT %(size)s
 )
 SELECT t.id AS key,
-       t.created_at >= %(start)s
+       (t.created_at >= %(start)s
            OR coalesce(before.state, CASE WHEN t.updated_at < %(start)s THEN t.status END, '')
-              NOT IN ('completed', 'failed', 'rolled_back') AS included,
+              NOT IN ('completed', 'failed', 'rolled_back'))
+           AND (%(policy)s::text IS NULL AND %(account)s::text IS NULL AND %(tags)s::jsonb IS NULL OR EXISTS (
+               SELECT 1 FROM (
+                   SELECT t.resource_id, NULL::uuid AS violation_id
+                   UNION ALL SELECT g.resource_id, g.violation_id FROM action_targets g WHERE g.action_id = t.id
+               ) touched
+               LEFT JOIN resources s ON s.id = touched.resource_id
+               LEFT JOIN violation_records v ON v.id = touched.violation_id
+               WHERE (%(policy)s::text IS NULL OR v.policy_id = %(policy)s)
+                 AND (%(account)s::text IS NULL OR s.account = %(account)s)
+                 AND (%(tags)s::jsonb IS NULL OR s.tags @> %(tags)s::jsonb))) AS included,
        t.id AS action_id, t.type, coalesce(latest.state, t.status) AS status,
        coalesce(latest.at, t.created_at) AS status_since, t.resource_id, r.native_id, r.name AS resource_name,
        t.requested_by, u.upn AS requested_by_upn, t.created_at AS requested_at

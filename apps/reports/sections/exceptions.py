@@ -25,17 +25,23 @@ WITH told AS (
     ORDER BY x.id LIMIT %(size)s
 )
 SELECT t.id AS key,
-       t.created_at >= %(start)s
+       (t.created_at >= %(start)s
            OR coalesce(t.decided AND t.decided_at >= %(start)s, false)
            OR coalesce(t.decided AND t.outcome = 'approved', false)
-              AND coalesce(t.ends_at >= %(start)s, true) AS included,
+              AND coalesce(t.ends_at >= %(start)s, true))
+           -- One that names no policy, or no resource, speaks of any.
+           AND (%(policy)s::text IS NULL OR coalesce(t.policy_id = %(policy)s, true))
+           AND (t.resource_id IS NULL
+                OR (%(account)s::text IS NULL OR r.account = %(account)s)
+                   AND (%(tags)s::jsonb IS NULL OR r.tags @> %(tags)s::jsonb)) AS included,
        t.id AS exception_id,
        CASE WHEN t.decided AND t.outcome = 'rejected' THEN 'rejected'
             WHEN t.ends_at <= %(cut)s THEN 'expired'
             WHEN t.decided THEN 'approved'
             ELSE 'pending' END AS status,
        t.policy_id, p.name AS policy_name, t.resource_id, r.native_id, r.name AS resource_name,
-       t.selector::text AS selector, t.reason, t.created_by AS requested_by, asker.upn AS requested_by_upn,
+       t.selector::text AS selector, t.reason, t.compensating_control, t.renews, t.renewal,
+       t.created_by AS requested_by, asker.upn AS requested_by_upn,
        t.created_at AS requested_at,
        CASE WHEN t.decided THEN t.outcome END AS decision,
        CASE WHEN t.decided THEN t.decided_by END AS decided_by,
@@ -45,7 +51,7 @@ SELECT t.id AS key,
        t.expires_at,
        CASE WHEN t.ends_at <= %(cut)s AND NOT (t.decided AND t.outcome = 'rejected')
             THEN t.ends_at END AS ended_at,
-       t.subject_sha256
+       t.subject_sha256, CASE WHEN t.decided THEN t.decision_sha256 END AS decision_sha256
 FROM told t
 LEFT JOIN policies p ON p.id = t.policy_id
 LEFT JOIN resources r ON r.id = t.resource_id
@@ -68,6 +74,9 @@ EXCEPTIONS = Section(
         "resource_name",
         "selector",
         "reason",
+        "compensating_control",
+        "renews",
+        "renewal",
         "requested_by",
         "requested_by_upn",
         "requested_at",
@@ -79,5 +88,6 @@ EXCEPTIONS = Section(
         "expires_at",
         "ended_at",
         "subject_sha256",
+        "decision_sha256",
     ),
 )

@@ -13,7 +13,7 @@ LEFT JOIN LATERAL (
     SELECT number, sha256, created_at FROM policy_versions
     WHERE policy_id = p.id AND created_at < %(cut)s ORDER BY number DESC LIMIT 1
 ) v ON true
-WHERE p.id > %(after_0)s COLLATE "C" AND p.created_at < %(cut)s
+WHERE p.id > %(after_0)s COLLATE "C" AND p.created_at < %(cut)s AND (%(policy)s::text IS NULL OR p.id = %(policy)s)
 ORDER BY p.id COLLATE "C" LIMIT %(size)s
 """
 

@@ -51,6 +51,7 @@ class Section:
     def _batch(self, period: Period, after: tuple[Any, ...]) -> list[Row]:
         values: dict[str, Any] = {"start": period.start, "cut": period.cut, "size": BATCH}
         values["policies"] = list(period.policies) if period.policies is not None else None
+        values |= period.scope.values()
         values |= {f"after_{n}": value for n, value in enumerate(after)}
         return fetch(self.sql, values)
 

@@ -61,7 +61,10 @@ WITH ids AS (
 )
 SELECT l.violation_id AS key,
        (l.lived OR coalesce(l.kind_at_start NOT IN ('fixed', 'removed'), false))
-           AND (%(policies)s::text[] IS NULL OR l.policy_id = ANY(%(policies)s)) AS included,
+           AND (%(policies)s::text[] IS NULL OR l.policy_id = ANY(%(policies)s))
+           AND (%(policy)s::text IS NULL OR l.policy_id = %(policy)s)
+           AND (%(account)s::text IS NULL OR r.account = %(account)s)
+           AND (%(tags)s::jsonb IS NULL OR r.tags @> %(tags)s::jsonb) AS included,
        l.violation_id, l.kind, l.kind_at_start, l.since,
        CASE WHEN l.kind IN ('excepted', 'suppressed')
             THEN coalesce(CASE WHEN l.until < %(cut)s THEN l.until END, g.lapsed_at) END AS lapsed_at,

@@ -34,6 +34,9 @@ class Command(TenantCommand):
         )
         build.add_argument("--to", dest="last", required=True, metavar="D", help="last day, included")
         build.add_argument("--framework", metavar="KEY", help="only this framework; all of them unless given")
+        build.add_argument("--account", default="", help="only resources of this cloud account")
+        build.add_argument("--policy", default="", metavar="ID", help="only this policy")
+        build.add_argument("--tag", default="", metavar="KEY=VALUE", help="only resources with this tag")
         build.add_argument(
             "--out", type=Path, metavar="ZIP", help="where to write the bundle; not with --queue"
         )
@@ -43,7 +46,8 @@ class Command(TenantCommand):
     def run_for_tenant(self, options: dict[str, Any]) -> Mapping[str, Any]:
         first, last = _day(options["first"], "from"), _day(options["last"], "to")
         out = _target(options["out"], queue=options["queue"], force=options["force"])
-        report = _request(first, last, options["framework"], queue=options["queue"])
+        scope = {name: options[name] for name in ("account", "policy", "tag")}
+        report = _request(first, last, options["framework"], scope, queue=options["queue"])
         if out is None:
             return {"report": str(report.pk), "job": str(report.job_id), "status": QUEUED}
         return self._build(report, out)
@@ -72,7 +76,7 @@ class Command(TenantCommand):
         }
 
 
-def _request(first: date, last: date, key: str | None, *, queue: bool) -> Report:
+def _request(first: date, last: date, key: str | None, scope: Mapping[str, str], *, queue: bool) -> Report:
     framework = None
     if key is not None:
         with tenant_transaction(current_tenant_id()):
@@ -80,7 +84,7 @@ def _request(first: date, last: date, key: str | None, *, queue: bool) -> Report
         if framework is None:
             raise InvalidInput(f"--framework: there is no framework {key!r}.", field="framework")
     try:
-        return request_report(period_from=first, period_to=last, framework=framework, send=queue)
+        return request_report(period_from=first, period_to=last, framework=framework, send=queue, **scope)
     except InvalidInput as error:
         named = {"period_from": "from", "period_to": "to"}.get(error.field or "", error.field)
         raise InvalidInput(f"--{named}: {error}", field=named) from error
