@@ -7,6 +7,7 @@ import uuid
 
 from apps.audit.verification.database import Reader
 from apps.audit.verification.findings import Findings
+from apps.audit.verification.targets import check_told_of
 from apps.evidence.checking import check_artifact
 
 from .evidence import manifest_of, manifest_sha256
@@ -29,7 +30,8 @@ WHERE a.tenant_id = %s AND a.id > %s ORDER BY a.id LIMIT %s
 
 
 def check_actions(tenant_id: uuid.UUID, using: str, found: Findings) -> None:
-    """Codes manifest-edited, artifact-missing, artifact-swapped."""
+    """Codes told-and-gone, manifest-edited, artifact-missing, artifact-swapped."""
+    check_told_of(tenant_id, using, found, target_type="actions.action", table="actions", what="the action")
     reader, after = Reader(tenant_id, using), uuid.UUID(int=0)
     while rows := reader.fetch(_ACTIONS, [tenant_id, after, _BATCH]):
         for action_id, text, sealed in rows:

@@ -8,12 +8,14 @@ class FindingsConfig(AppConfig):
     def ready(self) -> None:
         from functools import partial
 
+        from apps.audit.verification.verify import register_check
         from apps.catalog.jobs import run_import
         from apps.catalog.languages import use_policy_language
         from apps.jobs.registry import JobKind, register_job, register_sweep
         from apps.notices.codes import register_notices
 
         from .policy_reader import PolicyReader
+        from .proof import check_exceptions
         from .savings.scanning import JOB_TYPE as FINOPS
         from .savings.scanning import run_finops_scan
         from .services.exception_notices import FAMILY, OCCASIONS
@@ -37,6 +39,7 @@ class FindingsConfig(AppConfig):
         register_job(
             JobKind("findings.import", "jobs", "Findings import", run=partial(run_import, import_findings))
         )
+        register_check("exceptions", check_exceptions)
         register_sweep("exceptions", sweep_exceptions)
         register_sweep("exception_warnings", warn_of_expiry)
         register_notices(FAMILY, "Exceptions", OCCASIONS)

@@ -7,6 +7,7 @@ import uuid
 
 from apps.audit.verification.database import Reader
 from apps.audit.verification.findings import Findings
+from apps.audit.verification.targets import check_told_of
 from apps.evidence.checking import check_artifact
 
 _BATCH = 200
@@ -24,7 +25,8 @@ WHERE r.tenant_id = %s AND (r.status = 'succeeded' OR u.payload IS NOT NULL) AND
 
 
 def check_reports(tenant_id: uuid.UUID, using: str, found: Findings) -> None:
-    """Codes manifest-edited, artifact-missing, artifact-swapped."""
+    """Codes told-and-gone, manifest-edited, artifact-missing, artifact-swapped."""
+    check_told_of(tenant_id, using, found, target_type="reports.report", table="reports", what="the report")
     reader, after = Reader(tenant_id, using), uuid.UUID(int=0)
     while rows := reader.fetch(_REPORTS, [tenant_id, after, _BATCH]):
         for report_id, key, version_id, sha256, manifest, said in rows:

@@ -12,9 +12,13 @@ import pytest
 
 from apps.actions.models import Action
 from apps.actions.services.ending import cancel_action
+from apps.audit.services import record
 from apps.core.context import Actor, tenant_scope, tenant_transaction
+from apps.evidence.client import store_client
 from apps.evidence.keys import evidence_key
+from apps.evidence.options import options
 from apps.evidence.store import put_artifact
+from apps.findings.models import PolicyException
 from apps.reports.models import Report
 from tests.audit.conftest import codes, make_tenant, owner, verify
 
@@ -135,3 +139,46 @@ def test_a_reports_row_that_points_elsewhere(
         report.pk,
     )
     assert codes({"problems": problems()}) == {"manifest-edited", "artifact-swapped"}
+
+
+def test_a_whole_row_deleted(action: Action) -> None:
+    """Nothing of it is left in the tables; the trail still tells of it."""
+    owner("DELETE FROM actions WHERE id = %s", action.pk)
+    told = [(p["code"], p["where"]) for p in problems()]
+    assert told == [("told-and-gone", f"the action {action.pk}")]
+
+
+def test_a_report_and_an_exception_deleted(action: Action, seal: Callable[[], Any]) -> None:
+    tenant_id = action.tenant_id
+    with tenant_transaction(tenant_id, Actor.system("test")):
+        report = Report.objects.create(period_from="2025-01-01", period_to="2025-01-31")
+        record("reports.report.requested", report)
+        exception = PolicyException.objects.create(reason="r", status="pending", selector={"type": "aws.s3"})
+        record("findings.exception.requested", exception)
+    seal()
+    owner("DELETE FROM reports WHERE id = %s", report.pk)
+    owner("DELETE FROM exceptions WHERE id = %s", exception.pk)
+    assert {(p["code"], p["where"]) for p in problems()} == {
+        ("told-and-gone", f"the report {report.pk}"),
+        ("told-and-gone", f"the exception {exception.pk}"),
+    }
+
+
+def test_without_evidence_the_trail_alone_is_verified(action: Action) -> None:
+    owner("DELETE FROM actions WHERE id = %s", action.pk)
+    assert verify("--no-evidence")[0] == 0
+    assert verify("--no-evidence", "--tenant", str(action.tenant_id))[0] == 0
+
+
+def test_an_object_that_was_deleted_or_overwritten_in_the_store(action: Action) -> None:
+    """By raw access: a version deleted is missing; one written over it is another version, and changes nothing."""
+    entry, other = entries_of(action)
+    client, where = store_client(), {"Bucket": options().bucket, "Key": entry["path"]}
+    client.put_object(**where, Body=b"something else")
+    assert verify()[0] == 0
+    client.delete_object(**where, VersionId=entry["version_id"])
+    assert [(p["code"], p["where"]) for p in problems()] == [
+        ("artifact-missing", f"the action {action.pk}, {entry['name']}")
+    ]
+    client.delete_object(Bucket=options().bucket, Key=other["path"], VersionId=other["version_id"])
+    assert [p["code"] for p in problems()] == ["artifact-missing", "artifact-missing"]

@@ -45,19 +45,25 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--since", metavar="FILE", help="a checkpoint that you kept: only what was sealed after it is read"
     )
 
+    parser.add_argument(
+        "--no-evidence",
+        action="store_true",
+        help="the trail alone: neither artifacts in the object store nor history nor rows that it tells of",
+    )
+
 
 def run(options: dict[str, Any]) -> Mapping[str, Any]:
-    trusted = trusted_keys(options["public_key"])
+    trusted, beyond = trusted_keys(options["public_key"]), not options["no_evidence"]
     if options["since"] and not options["tenant"]:
         raise InvalidInput("--since is a checkpoint of one tenant: name it with --tenant.", field="since")
     if options["tenant"]:
         tenant_id = _tenant_id(options["tenant"])
         start = Path(options["since"]).read_bytes() if options["since"] else None
         with tenant_scope(tenant_id):
-            return _told(verify_tenant(tenant_id, trusted=trusted, start=start))
+            return _told(verify_tenant(tenant_id, trusted=trusted, start=start, beyond=beyond))
     if not settings.DATABASES["owner"].get("USER"):
         raise InvalidInput("Set DATABASE_OWNER_URL, or name one tenant with --tenant.", field="tenant")
-    return _told(verify_all(trusted=trusted, using="owner"))
+    return _told(verify_all(trusted=trusted, using="owner", beyond=beyond))
 
 
 def describe(result: Mapping[str, Any]) -> str:
