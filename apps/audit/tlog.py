@@ -76,6 +76,29 @@ def verify_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes], 
     return last == 0 and node == root
 
 
+def root_around(leaves: Sequence[bytes], first: int, size: int, nodes: Iterable[bytes]) -> bytes | None:
+    """The root of a tree of `size` leaves of which `leaves` begin at `first` and `nodes` are the roots of what lies
+    around them, left to right; None where they do not fit."""
+    if not leaves or first < 0 or first + len(leaves) > size:
+        return None
+    rest = iter(nodes)
+
+    def root(start: int, stop: int) -> bytes:
+        if stop <= first or first + len(leaves) <= start:
+            return next(rest)
+        if first <= start and stop <= first + len(leaves):
+            return root_of(leaves[start - first : stop - first])
+        middle = start + (1 << (stop - start - 1).bit_length() - 1)
+        left = root(start, middle)
+        return node_hash(left, root(middle, stop))
+
+    try:
+        found = root(0, size)
+    except StopIteration:
+        return None
+    return found if next(rest, None) is None else None
+
+
 def verify_consistency(
     first: int, second: int, path: Sequence[bytes], first_root: bytes, second_root: bytes
 ) -> bool:

@@ -81,6 +81,23 @@ def inclusion_path(nodes: Nodes, index: int, size: int) -> list[bytes]:
     return _path(nodes, index, 0, size)
 
 
+def range_path(nodes: Nodes, first: int, end: int, size: int) -> list[bytes]:
+    """The roots of what lies outside of leaves `first` to `end` (exclusive) of a tree of `size`, left to right: with
+    these leaves `tlog.root_around` gives the tree's root."""
+    if not 0 <= first < end <= size:
+        raise ValueError(f"a tree of {size} leaves has no leaves {first} to {end}")
+    return list(_around(nodes, first, end, 0, size))
+
+
+def _around(nodes: Nodes, first: int, end: int, start: int, stop: int) -> Iterator[bytes]:
+    if stop <= first or end <= start:
+        yield range_root(nodes, start, stop)
+    elif start < first or end < stop:
+        middle = start + _split(stop - start)
+        yield from _around(nodes, first, end, start, middle)
+        yield from _around(nodes, first, end, middle, stop)
+
+
 def consistency_path(nodes: Nodes, first: int, second: int) -> list[bytes]:
     """The proof that the tree of `second` leaves begins with that of `first` (RFC 6962, 2.1.2)."""
     if not 0 <= first <= second:

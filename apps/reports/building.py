@@ -56,7 +56,7 @@ def build_report(handle: JobHandle) -> Mapping[str, Any]:
         bundle = Path(folder) / bundle_name(report)
 
         def receive(folder: Path, manifest: BundleFile) -> list[BundleFile]:
-            return write_receipt(folder, report, manifest, lambda note: handle.checkpoint(note=note))
+            return write_receipt(folder, report, period, manifest, lambda note: handle.checkpoint(note=note))
 
         written = write_bundle(bundle, period, head, handle.checkpoint, receive)
         handle.checkpoint()

@@ -23,6 +23,8 @@ from apps.core.errors import StaleState
 
 from .bundle import write_text
 from .models import Report
+from .period import Period
+from .places import write_places
 from .tables import JSON, TEXT, BundleFile, json_text
 
 WRITTEN = "reports.report.manifest_written"
@@ -31,9 +33,9 @@ ROUNDS, LEAST_SECONDS, PAUSE_SECONDS = 6, 20, 0.5
 
 
 def write_receipt(
-    folder: Path, report: Report, manifest: BundleFile, pause: Callable[[str], Any]
+    folder: Path, report: Report, period: Period, manifest: BundleFile, pause: Callable[[str], Any]
 ) -> list[BundleFile]:
-    """receipt.json and checkpoint.txt; nothing where the tenant's trail is not being sealed.
+    """receipt.json, checkpoint.txt and places.json; nothing where the tenant's trail is not being sealed.
 
     `pause` is called while it waits for the sealer, which takes the row up within a round or two.
     """
@@ -57,6 +59,7 @@ def write_receipt(
     return [
         write_text(folder, RECEIPT, json_text(receipt, indent=2) + "\n", JSON),
         write_text(folder, CHECKPOINT, proof.checkpoint.note, TEXT),
+        *write_places(folder, period, proof.checkpoint),
     ]
 
 

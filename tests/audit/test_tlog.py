@@ -19,7 +19,7 @@ from pymerkle import InmemoryTree
 
 from apps.audit import tlog
 from apps.audit.keys import is_signed_by, make_keys, read_keys, retire_keys, rotate_keys, sign
-from apps.audit.tree import RightEdge, consistency_path, inclusion_path, peaks_of
+from apps.audit.tree import RightEdge, consistency_path, inclusion_path, peaks_of, range_path
 from apps.core.errors import InvalidInput
 
 # The inputs and roots of the reference implementation's own tests (certificate-transparency, merkle_tree_test).
@@ -276,3 +276,30 @@ def test_tlog_imports_the_standard_library_alone_and_runs_on_python_3_9(tmp_path
     subprocess.run(
         [old, "-I", "-c", f"import sys; sys.path.insert(0, '.'); {program}"], cwd=tmp_path, check=True
     )
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 8, 300, 600])
+def test_a_range_of_leaves_and_what_lies_around_it_give_the_root(size: int) -> None:
+    leaves = [tlog.leaf_hash(str(n).encode()) for n in range(size)]
+
+    def nodes(level: int, first: int, number: int) -> list[bytes]:
+        width = 1 << level
+        return [tlog.root_of(leaves[n * width : (n + 1) * width]) for n in range(first, first + number)]
+
+    root = tlog.root_of(leaves)
+    for first, end in {
+        (0, size),
+        (0, 1),
+        (size - 1, size),
+        (size // 3, size // 3 + 1),
+        (size // 4, size - size // 5),
+    }:
+        around = range_path(nodes, first, end, size)
+        assert tlog.root_around(leaves[first:end], first, size, around) == root, (first, end)
+        if around:
+            assert tlog.root_around(leaves[first:end], first, size, around[:-1]) is None
+        assert tlog.root_around(leaves[first:end], first, size, [*around, root]) is None
+        swapped = [tlog.leaf_hash(b"other"), *leaves[first + 1 : end]]
+        assert tlog.root_around(swapped, first, size, around) != root
+    assert tlog.root_around([], 0, size, []) is None
+    assert tlog.root_around(leaves, 1, size, []) is None

@@ -27,7 +27,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-MANIFEST, RECEIPT, CHECKPOINT = "manifest.json", "receipt.json", "checkpoint.txt"
+MANIFEST, RECEIPT, CHECKPOINT, PLACES = "manifest.json", "receipt.json", "checkpoint.txt", "places.json"
 AUDIT_TABLE, LEAVES = "audit.csv", "audit/leaves.jsonl"
 SAMPLE_TABLE, VIOLATIONS = "sample.csv", "violations.jsonl"
 SAMPLE_SIZE = 25
@@ -79,7 +79,7 @@ def main(arguments: list[str]) -> int:
         if SAMPLE_TABLE in intact and VIOLATIONS in intact:
             check_sample(folder, str(manifest.get("sample_seed")), found)
         if PROOFS in intact:
-            sealed = check_receipt(folder, manifest, asked.public_key, found)
+            sealed = check_receipt(folder, manifest, asked.public_key, LEAVES in intact, found)
     if manifest is None or found.number:
         print(f"NOT VERIFIED: {found.number} things are wrong in {folder}.")
         return 1
@@ -143,7 +143,9 @@ def check_files(folder: Path, files: list[Row], found: Findings) -> list[str]:
             found.add(path, f"was changed: its SHA-256 is {digest}, the manifest says {entry['sha256']}")
         if (digest, size) == (entry["sha256"], entry["size"]):
             intact.append(path)
-    for path in sorted(present - {str(entry["path"]) for entry in files} - {MANIFEST, RECEIPT, CHECKPOINT}):
+    for path in sorted(
+        present - {str(entry["path"]) for entry in files} - {MANIFEST, RECEIPT, CHECKPOINT, PLACES}
+    ):
         found.add(path, "is here and not in the manifest")
     return intact
 
@@ -218,7 +220,7 @@ def check_leaf(line: bytes, where: str, tenant: str, found: Findings) -> Row | N
     return row
 
 
-def check_receipt(folder: Path, manifest: Row, key: str | None, found: Findings) -> str:
+def check_receipt(folder: Path, manifest: Row, key: str | None, with_leaves: bool, found: Findings) -> str:
     """Whether a signed checkpoint holds an audit row that names the manifest's hash; what to say of it."""
     there = [name for name in (RECEIPT, CHECKPOINT) if (folder / name).exists()]
     if len(there) < 2:
@@ -242,6 +244,8 @@ def check_receipt(folder: Path, manifest: Row, key: str | None, found: Findings)
     if verifier is not None and not checkpoint.signed_by(verifier):
         found.add(CHECKPOINT, f"is not signed by {verifier.name}")
     check_inclusion(folder, manifest, tlog, checkpoint, found)
+    if with_leaves:
+        print(check_places(folder, tlog, checkpoint, found))
     said = f"Its hash is one of the {checkpoint.size} rows of the audit trail"
     return f"{said} that {verifier.name} has signed." if verifier else f"{said} of {CHECKPOINT}; {UNKNOWN}"
 
@@ -264,6 +268,36 @@ def check_inclusion(folder: Path, manifest: Row, tlog: Any, checkpoint: Any, fou
     leaf = tlog.leaf_hash(canonical)
     if not tlog.verify_inclusion(leaf, index, checkpoint.size, path, checkpoint.root):
         found.add(RECEIPT, f"its row and path do not lead to the root of {CHECKPOINT}")
+
+
+def check_places(folder: Path, tlog: Any, checkpoint: Any, found: Findings) -> str:
+    """Whether every audit row shown stands in the signed tree, where places.json says; what to say of it."""
+    with (folder / LEAVES).open("rb") as file:
+        leaves = [bytes.fromhex(str(parse(line).get("leaf"))) for line in file]
+    if not leaves:
+        return "There is no audit row in the period."
+    try:
+        told = json.loads((folder / PLACES).read_text(encoding="utf-8"))
+        places, between = [int(place) for place in told["places"]], told["between"]
+        around = [bytes.fromhex(node) for node in told["around"]]
+        spread = {int(place): bytes.fromhex(leaf) for place, leaf in between.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        found.add(PLACES, f"can't be read: {error!r}: nothing shows that the audit rows are in the trail")
+        return ""
+    if len(places) != len(leaves):
+        found.add(PLACES, f"has {len(places)} places for the {len(leaves)} rows of {LEAVES}")
+        return ""
+    spread.update(zip(places, leaves))
+    first = min(spread)
+    if sorted(spread) != list(range(first, first + len(leaves) + len(between))):
+        found.add(PLACES, "does not account for each place once")
+        return ""
+    whole = [spread[place] for place in range(first, first + len(spread))]
+    if tlog.root_around(whole, first, checkpoint.size, around) != checkpoint.root:
+        found.add(PLACES, f"the audit rows at their places do not give the root of {CHECKPOINT}")
+        return ""
+    others = f", and {len(between)} of other days between them" if between else ""
+    return f"The {len(leaves)} audit rows are rows {first + 1} to {first + len(spread)} of the trail{others}."
 
 
 def load_proofs(folder: Path) -> Any:
