@@ -58,6 +58,12 @@ class StaleState(GovernanceError):
     code = "stale-state"
 
 
+class SumsDiffer(GovernanceError):
+    """A sum is not what its rows add up to."""
+
+    code = "sums-differ"
+
+
 class TransientFailure(GovernanceError):
     """Something we depend on was away; trying again may help."""
 

@@ -18,6 +18,8 @@ from .models import CostSettings
 from .services.budgets import check_budgets
 from .services.detecting import detect_anomalies
 from .services.importing import import_costs
+from .services.reconciling import JOB_TYPE as VERIFY
+from .services.reconciling import ask_for_verification, verify_costs
 
 DETECT = "costs.detect"
 
@@ -54,4 +56,6 @@ def ask_for_detection() -> int:
 def register() -> None:
     register_job(JobKind(type="costs.import", queue="jobs", title="Cost import", run=_import))
     register_job(JobKind(type=DETECT, queue="jobs", title="Cost anomalies", run=_detect))
+    register_job(JobKind(type=VERIFY, queue="jobs", title="Verification of cost sums", run=verify_costs))
+    register_sweep("costs.verification", ask_for_verification)
     register_sweep("costs.detection", ask_for_detection)

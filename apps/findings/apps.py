@@ -22,6 +22,8 @@ class FindingsConfig(AppConfig):
         from .services.exception_warnings import warn_of_expiry
         from .services.exceptions import sweep_exceptions
         from .services.findings_import import import_findings
+        from .services.reconciling import JOB_TYPE as VERIFY
+        from .services.reconciling import ask_for_verification, verify_posture
         from .services.scanning import JOB_TYPE, fail_scans_of, run_policy_scan
         from .services.security_scan import JOB_TYPE as SECURITY
         from .services.security_scan import run_security_scan
@@ -39,6 +41,8 @@ class FindingsConfig(AppConfig):
         register_job(
             JobKind("findings.import", "jobs", "Findings import", run=partial(run_import, import_findings))
         )
+        register_job(JobKind(VERIFY, "jobs", "Verification of sums", run=verify_posture))
+        register_sweep("posture", ask_for_verification)
         register_check("exceptions", check_exceptions)
         register_sweep("exceptions", sweep_exceptions)
         register_sweep("exception_warnings", warn_of_expiry)
