@@ -23,20 +23,20 @@ from apps.jobs.services import enqueue
 JOB_TYPE = "archive.forecast"
 WINDOW = timedelta(days=30)
 HORIZONS = (90, 365)
-# table → when a row of it came.
+# table → (when a row of it came, what it holds in a person's words).
 MEASURED = {
-    "resources": "created_at",
-    "violations": "first_seen",
-    "violations_history": "archived_at",
-    "violation_events": "recorded_at",
-    "recommendations": "created_at",
-    "actions": "created_at",
-    "action_events": "ts",
-    "action_events_history": "archived_at",
-    "audits": "created_at",
-    "jobs": "created_at",
-    "cost_lines": "day",
-    "cost_timeseries": "day",
+    "resources": ("created_at", "Resources"),
+    "violations": ("first_seen", "Violations"),
+    "violations_history": ("archived_at", "Violations, archived"),
+    "violation_events": ("recorded_at", "Events of violations"),
+    "recommendations": ("created_at", "Recommendations"),
+    "actions": ("created_at", "Actions"),
+    "action_events": ("ts", "Lines of actions"),
+    "action_events_history": ("archived_at", "Lines of actions, archived"),
+    "audits": ("created_at", "Audit trail"),
+    "jobs": ("created_at", "Jobs"),
+    "cost_lines": ("day", "Cost lines"),
+    "cost_timeseries": ("day", "Cost series"),
 }
 HISTORY = ("violations_history", "action_events_history")
 
@@ -46,6 +46,7 @@ class Measure:
     """`rows` may be objects; `grown` is how many of them came in the last thirty days, `grown_bytes` their size."""
 
     name: str
+    what: str
     area: str
     rows: int
     bytes: int
@@ -56,7 +57,7 @@ class Measure:
         daily = self.grown_bytes / WINDOW.days
         ahead = {f"bytes_in_{days}_days": int(self.bytes + daily * days) for days in HORIZONS}
         return {
-            "name": self.name, "area": self.area, "rows": self.rows, "bytes": self.bytes,
+            "name": self.name, "what": self.what, "area": self.area, "rows": self.rows, "bytes": self.bytes,
             "rows_a_day": round(self.grown / WINDOW.days, 1), "bytes_a_day": int(daily), **ahead,
         }  # fmt: skip
 
@@ -68,9 +69,9 @@ def request_forecast() -> Job:
 def forecast(handle: JobHandle) -> Mapping[str, Any]:
     """The job's handler: {measured_at, measures: [...], total: {...}}."""
     measures: list[Measure] = []
-    for number, (table, moment) in enumerate(MEASURED.items()):
-        handle.checkpoint(number, len(MEASURED) + 1, table)
-        measures.append(_of_table(table, moment))
+    for number, (table, (moment, what)) in enumerate(MEASURED.items()):
+        handle.checkpoint(number, len(MEASURED) + 1, what)
+        measures.append(_of_table(table, moment, what))
     handle.checkpoint(len(MEASURED), len(MEASURED) + 1, "objects")
     measures.append(_of_objects())
     told = [measure.as_dict() for measure in measures]
@@ -93,7 +94,7 @@ FROM parts JOIN pg_class c USING (oid)
 """
 
 
-def _of_table(table: str, moment: str) -> Measure:
+def _of_table(table: str, moment: str, what: str) -> Measure:
     with tenant_transaction(current_tenant_id()), connection.cursor() as cursor:
         values: dict[str, Any] = {
             "tenant": current_tenant_id(),
@@ -109,7 +110,7 @@ def _of_table(table: str, moment: str) -> Measure:
         size, known = cursor.fetchone()
     each = size / max(known, rows, 1)
     area = "history" if table in HISTORY else "hot"
-    return Measure(table, area, rows, int(rows * each), grown, int(grown * each))
+    return Measure(table, what, area, rows, int(rows * each), grown, int(grown * each))
 
 
 def _of_objects() -> Measure:
@@ -118,4 +119,4 @@ def _of_objects() -> Measure:
         rows, size = rows + 1, size + version.size
         if version.modified >= since:
             grown, grown_size = grown + 1, grown_size + version.size
-    return Measure("evidence and reports", "objects", rows, size, grown, grown_size)
+    return Measure("objects", "Evidence and reports", "objects", rows, size, grown, grown_size)
