@@ -95,6 +95,18 @@ def test_the_same_file_again_changes_nothing(in_tenant: Tenant) -> None:
     assert kinds() == ["opened", "opened"]
 
 
+def test_what_an_admin_has_set_on_the_policy_stays_when_the_tool_says_something_new(in_tenant: Tenant) -> None:
+    take(event())
+    policy = Policy.objects.get(language="external")
+    override = {"type": "aws.tag", "params": {"tags": {"a": "b"}}}
+    policy.metadata["action_override"] = override
+    policy.save(update_fields=["metadata"])
+    take(event(at=NOON + timedelta(days=1), remediation={"desc": "Block it by the account."}))
+    policy.refresh_from_db()
+    assert policy.metadata["action_override"] == override
+    assert policy.metadata["remediation"] == "Block it by the account."
+
+
 def test_a_pass_closes_and_a_later_failure_reopens_the_same_row(in_tenant: Tenant) -> None:
     take(event(0))
     before = Violation.objects.get()

@@ -48,6 +48,7 @@ ORDER BY resource_id
 ON CONFLICT (id) DO NOTHING
 """
 
+# What an admin has set on the policy is no word of the tool's: it stays.
 POLICIES = """
 WITH told AS (
     SELECT DISTINCT ON (policy_id) policy_id, title, provider, source, severity, metadata
@@ -58,8 +59,10 @@ INSERT INTO policies (id, tenant_id, name, provider, type, status, language, sev
 SELECT policy_id, %(tenant)s, title, provider, source, 'external', 'external', severity, metadata
 FROM told ORDER BY policy_id
 ON CONFLICT (id) DO UPDATE SET
-    name = excluded.name, severity = excluded.severity, metadata = excluded.metadata, updated_at = now()
-WHERE (policies.name, policies.severity, policies.metadata)
+    name = excluded.name, severity = excluded.severity, updated_at = now(),
+    metadata = excluded.metadata || coalesce((
+        SELECT jsonb_object_agg(key, value) FROM jsonb_each(policies.metadata) WHERE key = 'action_override'), '{}')
+WHERE (policies.name, policies.severity, policies.metadata - 'action_override')
     IS DISTINCT FROM (excluded.name, excluded.severity, excluded.metadata)
 """
 
