@@ -95,7 +95,9 @@ def test_the_same_file_again_changes_nothing(in_tenant: Tenant) -> None:
     assert kinds() == ["opened", "opened"]
 
 
-def test_what_an_admin_has_set_on_the_policy_stays_when_the_tool_says_something_new(in_tenant: Tenant) -> None:
+def test_what_an_admin_has_set_on_the_policy_stays_when_the_tool_says_something_new(
+    in_tenant: Tenant,
+) -> None:
     take(event())
     policy = Policy.objects.get(language="external")
     override = {"type": "aws.tag", "params": {"tags": {"a": "b"}}}
