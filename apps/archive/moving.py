@@ -24,6 +24,7 @@ from apps.jobs.services import enqueue
 
 from .partitions import make_ahead
 from .tables import TABLES, VIOLATIONS, HistoryTable
+from .window import hot_days
 
 JOB_TYPE = "archive.move"
 SEGMENT = "archive.segment"
@@ -101,13 +102,13 @@ def _turn(table: HistoryTable) -> Iterator[Any]:
 
 
 def overdue(days: int = 2) -> list[str]:
-    """In words: what should have been moved days ago and was not. For the health page."""
+    """In words: what the context's tenant's window should have moved days ago and did not."""
     found = []
     for table in TABLES:
         waiting = due(table)
         if waiting.rows and waiting.oldest is not None:
             late = datetime.now(UTC) - waiting.oldest
-            if late > timedelta(days=90 + days):
+            if late > timedelta(days=hot_days() + days):
                 found.append(
                     f"{waiting.rows:,} {table.what} wait for the history, the oldest of {waiting.oldest:%Y-%m-%d}"
                 )

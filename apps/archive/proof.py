@@ -25,11 +25,13 @@ SELECT count(*) FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
 WHERE i.inhparent = to_regclass(%s) AND c.relname = %s
 """
 _UNTOLD = """
-SELECT h.segment_id, count(*) FROM {table} h
-WHERE h.tenant_id = %s AND NOT EXISTS (
-    SELECT 1 FROM audits a WHERE a.tenant_id = h.tenant_id AND a.action = %s
-      AND a.target_type = 'archive.segment' AND a.target_id = h.segment_id::text)
-GROUP BY h.segment_id ORDER BY h.segment_id LIMIT 100
+SELECT s.segment_id, s.n FROM (
+    SELECT h.segment_id, count(*) AS n FROM {table} h WHERE h.tenant_id = %s GROUP BY h.segment_id OFFSET 0
+) s
+WHERE NOT EXISTS (
+    SELECT 1 FROM audits a WHERE a.tenant_id = %s AND a.action = %s
+      AND a.target_type = 'archive.segment' AND a.target_id = s.segment_id::text)
+ORDER BY s.segment_id LIMIT 100
 """
 
 
@@ -72,7 +74,7 @@ def check_segments(tenant_id: uuid.UUID, using: str, found: Findings) -> None:
                     f"its {there} rows are not those that were moved (SHA-256 {sha256})",
                 )
     for table in TABLES:
-        for segment, rows in reader.fetch(_UNTOLD.format(table=table.name), [tenant_id, SEGMENT]):
+        for segment, rows in reader.fetch(_UNTOLD.format(table=table.name), [tenant_id, tenant_id, SEGMENT]):
             where = f"{table.name}, segment {segment}"
             found.add("history-untold", tenant_id, where, f"no audit row tells of these {rows} rows")
 

@@ -22,6 +22,7 @@ from apps.audit.models import AuditPurge
 from apps.audit.services import record
 from apps.core.context import current, tenant_scope
 from apps.core.errors import InvalidInput, NotFound, StaleState
+from apps.evidence.errors import StoreDenied
 from apps.evidence.holding import delete_version, list_versions, locked_until
 from apps.evidence.options import options
 from apps.tenancy.models import Tenant
@@ -146,8 +147,13 @@ def _delete_objects(purge: AuditPurge, tenant_id: uuid.UUID, tell: Progress) -> 
                 objects["deleted"] += 1
                 objects["bytes"] += version.size
             else:
+                until = locked_until(bucket, version.key, version.version_id)
+                if (
+                    not until
+                ):  # nothing holds it: we are not allowed to, and a certificate must not call that a lock
+                    raise StoreDenied(f"The object store does not let us delete versions in {bucket}.")
                 objects["locked"] += 1
-                untils.append(locked_until(bucket, version.key, version.version_id))
+                untils.append(until)
             tell("objects", objects["deleted"] + objects["locked"])
     dated = [until for until in untils if until != "hold"]
     objects["locked_until"] = "a legal hold is released" if "hold" in untils else max(dated, default="")

@@ -34,7 +34,8 @@ def versions_under(prefix: str, bucket: str | None = None) -> Iterator[tuple[str
     """(key, version id) of every version below a prefix of the context's tenant, page by page."""
     require_own(prefix + "x")
     for version in list_versions(bucket or options().bucket, prefix):
-        yield version.key, version.version_id
+        if not version.is_marker:  # a marker can't be held
+            yield version.key, version.version_id
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Version:
     version_id: str
     size: int
     modified: datetime
+    is_marker: bool
 
 
 def list_versions(bucket: str, prefix: str) -> Iterator[Version]:
@@ -53,8 +55,10 @@ def list_versions(bucket: str, prefix: str) -> Iterator[Version]:
     while True:
         with talking("listing versions"):
             page = store_client().list_object_versions(Bucket=bucket, Prefix=prefix, **marker)
-        for entry in (*page.get("Versions", []), *page.get("DeleteMarkers", [])):
-            yield Version(entry["Key"], entry["VersionId"], int(entry.get("Size", 0)), entry["LastModified"])
+        for kind in ("Versions", "DeleteMarkers"):
+            for entry in page.get(kind, []):
+                size, is_marker = int(entry.get("Size", 0)), kind == "DeleteMarkers"
+                yield Version(entry["Key"], entry["VersionId"], size, entry["LastModified"], is_marker)
         if not page.get("IsTruncated"):
             return
         marker = {"KeyMarker": page["NextKeyMarker"], "VersionIdMarker": page["NextVersionIdMarker"]}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ def evidence_rows(action_ids: Sequence[uuid.UUID], period: Period) -> Iterator[R
             results = dict(Action.objects.filter(pk__in=part).values_list("pk", "result"))
         for action_id in part:
             for number, entry in enumerate(manifest_of(results.get(action_id)), start=1):
-                if _moment(entry) < period.cut:
+                if _received(entry) < period.cut:
                     yield {
                         **{name: entry.get(name) for name in COLUMNS},
                         "action_id": action_id,
@@ -73,5 +73,7 @@ def copy_artifact(folder: Path, row: Row) -> BundleFile | None:
     return BundleFile(file, digest.hexdigest(), size, str(row["media_type"] or JSON))
 
 
-def _moment(entry: Mapping[str, Any]) -> datetime:
-    return datetime.fromisoformat(str(entry["received_at"]))
+def _received(entry: Mapping[str, Any]) -> datetime:
+    """When the store took it; one whose entry does not say counts as always there."""
+    said = entry.get("received_at")
+    return datetime.fromisoformat(str(said)) if said else datetime.min.replace(tzinfo=UTC)

@@ -20,7 +20,7 @@ from apps.findings.models import Violation, ViolationHistory
 from apps.findings.queries import counter_drift, violation_counts
 from apps.tenancy.services import create_tenant
 from tests.archive.test_moving import move_all
-from tests.fixtures.rows import make_policy, make_resource
+from tests.fixtures.rows import make_policy
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True, databases=["default", "owner"])]
 ROWS = 20_000
@@ -44,7 +44,7 @@ with tenant_scope(uuid.UUID(sys.argv[1]), Actor.system("mover")):
 def tenant() -> uuid.UUID:
     made = create_tenant(name="Killed", slug="killed")
     with tenant_transaction(made.pk, Actor.system("test")):
-        policy, resource = make_policy(), make_resource(0)
+        policy = make_policy()
     with transaction.atomic("owner"), connections["owner"].cursor() as cursor:
         cursor.execute(
             "INSERT INTO violations (id, tenant_id, policy_id, resource_id, severity, reason, status, fixed_at)"
@@ -52,7 +52,6 @@ def tenant() -> uuid.UUID:
             " FROM generate_series(1, %s) n",
             [made.pk, policy.pk, ROWS],
         )
-    assert resource
     return made.pk
 
 

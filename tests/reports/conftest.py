@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import uuid
 from contextlib import AbstractContextManager
 from datetime import date
+from pathlib import Path
 
 import pytest
 from django.db import connections, transaction
@@ -111,3 +114,12 @@ def estate(transactional_db: None) -> Estate:
 @pytest.fixture
 def rival(transactional_db: None) -> Estate:
     return Estate("Rival")
+
+
+def remanifest(folder: Path) -> None:
+    """As somebody does who changes files and their lines in the manifest along with them."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    for entry in manifest["files"]:
+        content = (folder / entry["path"]).read_bytes()
+        entry |= {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
+    (folder / "manifest.json").write_text(json.dumps(manifest))

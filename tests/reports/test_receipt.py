@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from apps.audit.keys import Signer
 from apps.audit.services import record
 from apps.evidence.store import read_artifact
 from tests.audit.conftest import bucket, seal, signers  # noqa: F401  (fixtures)
-from tests.reports.conftest import Estate
+from tests.reports.conftest import Estate, remanifest
 
 # Slow is run by one worker: the sealer waits for older transactions of the whole server, a neighbour's tests' too.
 pytestmark = [
@@ -153,12 +152,3 @@ def test_what_does_not_lead_there_is_named(placed: Path, what: str) -> None:
     code, said = verify(placed)
     assert code == 1
     assert "WRONG  places.json: " in said
-
-
-def remanifest(folder: Path) -> None:
-    """As somebody does who changes a file and its line in the manifest: the receipt then names another manifest."""
-    manifest = json.loads((folder / "manifest.json").read_text())
-    for entry in manifest["files"]:
-        content = (folder / entry["path"]).read_bytes()
-        entry |= {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
-    (folder / "manifest.json").write_text(json.dumps(manifest))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import csv
-import hashlib
 import io
 import json
 import sys
@@ -26,7 +25,7 @@ from apps.findings.models import PolicyException
 from apps.reports.models import Report
 from apps.reports.services import request_report
 from tests.audit.conftest import bucket, seal, signers
-from tests.reports.conftest import Estate
+from tests.reports.conftest import Estate, remanifest
 from tests.reports.test_building import bundle, table
 from tests.reports.test_verifier import verify
 
@@ -193,14 +192,6 @@ def test_the_evidence_of_its_actions_lies_in_it_and_is_checked(
         f"evidence.csv: plan.json of action {action}: {rows[0]['file']} is not what the action recorded"
         in said
     )
-
-
-def remanifest(folder: Path) -> None:
-    manifest = json.loads((folder / "manifest.json").read_text())
-    for entry in manifest["files"]:
-        content = (folder / entry["path"]).read_bytes()
-        entry |= {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
-    (folder / "manifest.json").write_text(json.dumps(manifest))
 
 
 def test_evidence_that_the_store_lost_is_told_and_fails_the_check(

@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from apps.audit.services import record
 from apps.evidence.store import read_artifact
-from tests.reports.conftest import Estate
+from tests.reports.conftest import Estate, remanifest
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
 
@@ -112,15 +112,9 @@ def test_a_missing_an_extra_or_a_longer_file_is_named(
 
 
 def rewrite(folder: Path, path: str, change: Callable[[str], str]) -> None:
-    """Change a file and its entry in the manifest, as somebody would who knows how this works."""
-    target = folder / path
-    raw = change(target.read_text("utf-8")).encode()
-    target.write_bytes(raw)
-    manifest = json.loads((folder / "manifest.json").read_text())
-    for entry in manifest["files"]:
-        if entry["path"] == path:
-            entry |= {"sha256": hashlib.sha256(raw).hexdigest(), "size": len(raw)}
-    (folder / "manifest.json").write_text(json.dumps(manifest))
+    """Change a file and, as somebody who knows would, the manifest along with it."""
+    (folder / path).write_text(change((folder / path).read_text("utf-8")), "utf-8")
+    remanifest(folder)
 
 
 def on_row(change: Callable[[dict], None]) -> Callable[[str], str]:  # type: ignore[type-arg]

@@ -4,7 +4,7 @@ from apps.core.db.operations import SetSchemaVersion
 
 
 class Migration(migrations.Migration):
-    """1.2.0: history and retention, proof read from the sealed rows, accounts that list through aggregators.
+    """1.2.0: history and retention, purges with a certificate, reports on a part of the estate.
 
     Each room's newest migration of this release stands in `dependencies`.
     """

@@ -8,7 +8,7 @@ from django.db import connection
 from apps.archive.forecasting import JOB_TYPE as FORECAST
 from apps.archive.holds import place_hold, release_hold
 from apps.archive.models import LegalHold
-from apps.archive.moving import JOB_TYPE, due
+from apps.archive.moving import JOB_TYPE, due, overdue
 from apps.archive.partitions import partition_problems, partitions
 from apps.archive.purging import Progress, purge_tenant
 from apps.archive.tables import TABLES
@@ -119,5 +119,5 @@ def _status() -> dict[str, Any]:
         "hot_days": hot_days(),
         "tables": tables,
         "partitions": [partition.name for partition in partitions()],
-        "problems": partition_problems(),
+        "problems": [*partition_problems(), *overdue()],
     }
