@@ -21,6 +21,11 @@ def quarters_ahead(today: dt.date) -> list[dt.date]:
     return [dt.date(first.year + month // 12, month % 12 + 1, 1) for month in months]
 
 
+def partition_name(table: str, day: dt.date) -> str:
+    """As archive_partition names it."""
+    return f"{table}_{day.year}q{(day.month + 2) // 3}"
+
+
 def make_ahead(using: str = "default") -> list[str]:
     """Have the partitions of this quarter and of the next ones, in the open transaction; returns their names."""
     today = dt.datetime.now(dt.UTC).date()
@@ -93,7 +98,7 @@ def partition_problems() -> list[str]:
     wrong = [f"{partition.name}: {partition.problem}" for partition in found if partition.problem]
     for table in TABLES:
         for quarter in quarters_ahead(dt.datetime.now(dt.UTC).date()):
-            name = f"{table.name}_{quarter.year}q{(quarter.month + 2) // 3}"
+            name = partition_name(table.name, quarter)
             if name not in there:
                 wrong.append(f"{name} is missing")
     return wrong

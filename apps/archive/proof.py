@@ -7,11 +7,13 @@ not what it was; and a segment that no audit row tells of was put there by someb
 from __future__ import annotations
 
 import uuid
+from datetime import date
 
 from apps.audit.verification.database import Reader
 from apps.audit.verification.findings import Findings
 
 from .moving import SEGMENT
+from .partitions import partition_name
 from .tables import TABLES
 
 _BATCH = 500
@@ -46,7 +48,7 @@ def check_segments(tenant_id: uuid.UUID, using: str, found: Findings) -> None:
             table = names.get(name)
             if table is None:
                 continue
-            partition = _partition_name(name, quarter)
+            partition = partition_name(name, date.fromisoformat(quarter))
             if (name, partition) in dropped:
                 continue
             ((there, seen),) = reader.fetch(table.digest, [tenant_id, segment])
@@ -77,8 +79,3 @@ def check_segments(tenant_id: uuid.UUID, using: str, found: Findings) -> None:
         for segment, rows in reader.fetch(_UNTOLD.format(table=table.name), [tenant_id, tenant_id, SEGMENT]):
             where = f"{table.name}, segment {segment}"
             found.add("history-untold", tenant_id, where, f"no audit row tells of these {rows} rows")
-
-
-def _partition_name(table: str, quarter: str) -> str:
-    year, month = quarter.split("-")[:2]
-    return f"{table}_{year}q{(int(month) + 2) // 3}"
