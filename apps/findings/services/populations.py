@@ -21,7 +21,7 @@ from .scan_plan import Ready
 Population = Mapping[str, Mapping[str, int]]
 
 _POPULATION = """
-SELECT provider, type, count(*) FROM resources
+SELECT provider, type, count(*), count(*) FILTER (WHERE status IS DISTINCT FROM 'reported') FROM resources
 WHERE tenant_id = %s AND status IS DISTINCT FROM 'deleted' GROUP BY provider, type ORDER BY provider, type
 """
 
@@ -60,9 +60,11 @@ def record_evaluations(
     with connection.cursor() as cursor:
         cursor.execute(_POPULATION, [tenant])
         population: dict[str, dict[str, int]] = {}
-        for provider, type_, n in cursor.fetchall():
+        resources = 0
+        for provider, type_, n, judged_of_it in cursor.fetchall():
             population.setdefault(provider, {})[type_] = n
-        ScanRun.objects.filter(pk=scan.pk).update(population=population)
+            resources += judged_of_it
+        ScanRun.objects.filter(pk=scan.pk).update(population=population, resources=resources)
         judged = [policy for policy in ready if policy.policy_id not in failed]
         values: dict[str, Any] = {
             "tenant": tenant,

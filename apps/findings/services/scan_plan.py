@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain, islice
+from typing import Any
 
 from django.db import connection
 from django.db.models import F
@@ -19,6 +21,12 @@ from ..models import EvaluationError, ScanRun
 from ..policy_reader import compile_for_scan
 
 OnError = Callable[[str, str], None]
+
+# The resources of one statement that are named to it. PostgreSQL looks each up in an index.
+NAMED_AT_ONCE = 20_000
+# So many ids are kept of what changed, some 20 MB. Beyond, an incremental scan judges all resources of the types
+# that something changed of; it still writes only what differs.
+MOST_NAMED = 250_000
 
 
 @dataclass(frozen=True)
@@ -51,11 +59,12 @@ class Ready:
 
 @dataclass(frozen=True)
 class Group:
-    """Policies of one resource type (None: of any) that one statement judges; `since` None: every resource."""
+    """Policies of one resource type (None: of any) that one statement judges, on the resources `ids`, which are of
+    that type; None: on every one."""
 
     type: str | None
     policies: tuple[Ready, ...]
-    since: str | None
+    ids: tuple[str, ...] | None = None
 
     @property
     def only_this_type(self) -> bool:
@@ -65,17 +74,64 @@ class Group:
 
 @dataclass(frozen=True)
 class Changes:
-    """What an incremental scan goes by: since which transaction, and the types of the resources changed since."""
+    """What an incremental scan goes by: since which transaction, and which resources changed since, by type.
+
+    They are looked for once, in the snapshot after the one that gives the scan's own watermark: what commits
+    later is the next scan's.
+    """
 
     since: str
     types: frozenset[str]
+    ids: Mapping[str, Sequence[str]] | None
+    """None: too many to name."""
     unjudged: frozenset[str]
     """Policies that the last scan could not evaluate at all: what it skipped must not stay skipped."""
+    resources: int = 0
+    """How many there were for the last scan: what is shown until this one has counted."""
 
     def concern(self, rule: CompiledRule, stamp: str, policy_id: str) -> bool:
         """Whether the policy may now say something else of resources that did not change."""
         related = not self.types.isdisjoint(rule.related_types)
         return int(stamp) >= int(self.since) or policy_id in self.unjudged or related
+
+    def named(self, type_: str | None) -> Iterator[tuple[str, ...] | None]:
+        """The changed resources of a type (None: of any) in parts that one statement takes; [None] for all there are,
+        nothing where none changed."""
+        if self.ids is None:
+            yield from [None] if type_ is None or type_ in self.types else []
+            return
+        chosen = chain.from_iterable(self.ids.values()) if type_ is None else self.ids.get(type_, ())
+        yield from parts(chosen)
+
+    def policies_changed(self) -> list[str]:
+        """Whatever their status: one that is not active any more leaves violations behind."""
+        since = {"tenant": current_tenant_id(), "since": self.since, "unjudged": list(self.unjudged)}
+        return _column(_POLICIES_CHANGED, since)
+
+    def resources_gone(self) -> list[str]:
+        return _column(_RESOURCES_GONE, {"tenant": current_tenant_id(), "since": self.since})
+
+
+_POLICIES_CHANGED = """
+SELECT id FROM policies WHERE tenant_id = %(tenant)s AND (changed_xid >= %(since)s::xid8 OR id = ANY(%(unjudged)s))
+"""
+_RESOURCES_GONE = """
+SELECT id FROM resources
+WHERE tenant_id = %(tenant)s AND changed_xid >= %(since)s::xid8 AND status IN ('deleted', 'reported')
+"""
+
+
+def _column(statement: str, values: Mapping[str, Any]) -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return [row[0] for row in cursor.fetchall()]
+
+
+def parts(ids: Iterable[str]) -> Iterator[tuple[str, ...]]:
+    """What one statement takes of the ids, and what the next."""
+    rest = iter(ids)
+    while part := tuple(islice(rest, NAMED_AT_ONCE)):
+        yield part
 
 
 def compile_policies(
@@ -111,17 +167,12 @@ def groups_of(ready: Iterable[Ready], changes: Changes | None, types: Collection
     for changed in (True, False):
         chosen = [(p.policy_id, p.rule) for p in by_id.values() if p.changed is changed]
         for type_, policies in sorted(group_by_type(chosen).items(), key=lambda group: group[0] or ""):
-            members = tuple(by_id[policy_id] for policy_id, _ in policies)
-            group = Group(type_, members, None if changed or changes is None else changes.since)
             if type_ is not None and type_ not in types:
                 continue
-            if changed or changes is None or _is_touched(group, changes):
-                groups.append(group)
+            members = tuple(by_id[policy_id] for policy_id, _ in policies)
+            named = [None] if changed or changes is None else changes.named(type_)
+            groups += [Group(type_, members, ids) for ids in named]
     return groups
-
-
-def _is_touched(group: Group, changes: Changes) -> bool:
-    return bool(changes.types) if group.type is None else group.type in changes.types
 
 
 def changes_since_last() -> Changes | None:
@@ -131,19 +182,26 @@ def changes_since_last() -> Changes | None:
     if run is None or not run.watermark:
         return None
     unjudged = EvaluationError.objects.filter(scan=run, resources=0).values_list("policy_id", flat=True)
+    values: dict[str, Any] = {"tenant": current_tenant_id(), "since": run.watermark, "most": MOST_NAMED + 1}
+    ids: dict[str, list[str]] = {}
     with connection.cursor() as cursor:
-        cursor.execute(_CHANGED_TYPES, {"tenant": current_tenant_id(), "since": run.watermark})
-        types = frozenset(row[0] for row in cursor.fetchall())
-    return Changes(run.watermark, types, frozenset(unjudged))
+        cursor.execute(_CHANGED, values)
+        for type_, resource_id in cursor.fetchall():
+            ids.setdefault(type_, []).append(resource_id)
+        types, few = frozenset(ids), cursor.rowcount <= MOST_NAMED
+        if not few:
+            types = frozenset(_column(_CHANGED_TYPES, values))
+    return Changes(run.watermark, types, ids if few else None, frozenset(unjudged), run.resources)
 
 
-_CHANGED_TYPES = """
-SELECT DISTINCT r.type FROM resources r
-WHERE r.tenant_id = %(tenant)s AND r.id IN (
-    SELECT id FROM resources WHERE tenant_id = %(tenant)s AND changed_xid >= %(since)s::xid8
-    UNION
-    SELECT resource_id FROM resource_properties WHERE tenant_id = %(tenant)s AND changed_xid >= %(since)s::xid8)
+# Either table has the type and an index that begins with what is asked for: neither is joined with the other.
+_SINCE = """
+SELECT type, id FROM resources WHERE tenant_id = %(tenant)s AND changed_xid >= %(since)s::xid8
+UNION
+SELECT type, resource_id FROM resource_properties WHERE tenant_id = %(tenant)s AND changed_xid >= %(since)s::xid8
 """
+_CHANGED = f"SELECT type, id FROM ({_SINCE}) c LIMIT %(most)s"  # noqa: S608
+_CHANGED_TYPES = f"SELECT DISTINCT type FROM ({_SINCE}) c"  # noqa: S608
 
 
 # One look into the index for each type that there is, however many resources it has.
@@ -162,9 +220,7 @@ SELECT DISTINCT type FROM known
 
 def present_types() -> frozenset[str]:
     """The types that the tenant has resources of, deleted ones included."""
-    with connection.cursor() as cursor:
-        cursor.execute(_PRESENT_TYPES, {"tenant": current_tenant_id()})
-        return frozenset(row[0] for row in cursor.fetchall())
+    return frozenset(_column(_PRESENT_TYPES, {"tenant": current_tenant_id()}))
 
 
 def types_of(target: Target) -> frozenset[str]:

@@ -32,13 +32,7 @@ existing AS MATERIALIZED (
     FROM judged j JOIN violations v ON v.policy_id = j.id AND v.tenant_id = %(tenant)s{narrowed}
 )"""
 _OF_TYPE = "\n    JOIN resources r ON r.id = v.resource_id AND r.type = %(type)s"
-_OF_CHANGED = """
-    JOIN (
-        SELECT id FROM resources WHERE tenant_id = %(tenant)s AND changed_xid >= %(since)s::xid8
-        UNION
-        SELECT resource_id FROM resource_properties WHERE tenant_id = %(tenant)s AND changed_xid >= %(since)s::xid8
-    ) changed ON changed.id = v.resource_id"""
-_OF_RESOURCE = "\n    AND v.resource_id = %(resource)s"
+_OF_RESOURCES = "\n    AND v.resource_id = ANY(%(ids)s::text[])"
 # A part of the estate by the order of ids: after the one, up to the other; NULL is no bound.
 _OF_RANGE = """
     AND (%(after)s::text IS NULL OR v.resource_id > %(after)s)
@@ -143,10 +137,7 @@ orphans AS (
 UPDATE violations v SET status = 'fixed', fixed_at = now(), suppressed_until = NULL, exception_id = NULL
 FROM orphans o WHERE v.id = o.id AND v.status <> 'fixed'
 """
-_SINCE = """
-      AND (r.changed_xid >= %(since)s::xid8 OR v.policy_id IN (
-          SELECT id FROM policies WHERE tenant_id = %(tenant)s AND changed_xid >= %(since)s::xid8))"""
-_OF_POLICY = "\n      AND v.policy_id = %(policy)s"
+_OF_POLICIES = "\n    AND v.policy_id = ANY(%(of_policies)s::text[])"
 
 
 # What a scan of one policy would do, told and not done: (kind, how many of it, how many of those an exception would
@@ -218,20 +209,20 @@ def diff_statement(
     hits: str,
     *,
     by_type: bool = False,
-    by_change: bool = False,
-    by_resource: bool = False,
+    by_ids: bool = False,
     by_range: bool = False,
     status: str = "active",
     source: str = OWN_SOURCE,
 ) -> str:
     """The statement around an engine query whose placeholders are named (`%(h0)s`, …).
 
-    It judges the existing violations of its policies: all of them, or those on resources of `%(type)s`, on
-    resources changed since `%(since)s`, on `%(resource)s`, on those between `%(after)s` and `%(upto)s`. Its policies
-    must still have `status`; what it opens is from `source`. Both are words of ours, never a user's.
+    It judges the existing violations of its policies: all of them, or those on resources of `%(type)s`, on the
+    resources `%(ids)s`, on those between `%(after)s` and `%(upto)s`. Its policies must still have `status`; what it
+    opens is from `source`. Both are words of ours, never a user's.
     """
-    narrowed = (_OF_TYPE if by_type else "") + (_OF_CHANGED if by_change else "")
-    narrowed = (_OF_RESOURCE if by_resource else "") + (_OF_RANGE if by_range else "") + narrowed
+    narrowed = (
+        (_OF_RESOURCES if by_ids else "") + (_OF_RANGE if by_range else "") + (_OF_TYPE if by_type else "")
+    )
     return _DIFF.format(
         hits=hits,
         judged=_JUDGED.format(status=f"'{status}'"),
@@ -250,10 +241,7 @@ def covering(gate: str, *, seen: str) -> str:
     return _COVERING.format(gate=gate, covers=condition)
 
 
-def orphans_statement(*, by_change: bool = False, by_policy: bool = False, by_resource: bool = False) -> str:
-    """Fixes what no policy looks at any more; of everything, or of `%(policy)s` and `%(resource)s` alone.
-
-    `by_change` looks at policies and resources that changed since `%(since)s`: the others were closed before.
-    """
-    narrowed = (_SINCE if by_change else "") + (_OF_POLICY if by_policy else "")
-    return _ORPHANS.format(narrowed=narrowed + (_OF_RESOURCE if by_resource else ""))
+def orphans_statement(*, by_policies: bool = False, by_ids: bool = False) -> str:
+    """Fixes what no policy looks at any more: of everything, of the policies `%(of_policies)s`, of the resources
+    `%(ids)s`, or of what is of both."""
+    return _ORPHANS.format(narrowed=(_OF_POLICIES if by_policies else "") + (_OF_RESOURCES if by_ids else ""))

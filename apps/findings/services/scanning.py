@@ -10,9 +10,9 @@ take turns by an advisory lock that a transaction holds.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from django.db import DatabaseError, connection
@@ -40,6 +40,7 @@ from .scan_plan import (
     compile_policies,
     count_of,
     groups_of,
+    parts,
     types_of,
 )
 from .scan_sql import FULL, INCREMENTAL, Outcome, diff_statement, orphans_statement
@@ -120,7 +121,7 @@ class _Scan:
                 self.handle.checkpoint(number, len(groups), f"{group.type or 'rules for any type'}")
                 self.outcome += self._judge(group)
             self.handle.checkpoint(len(groups), len(groups), "closing what no policy looks at any more")
-            self._close_orphans(ready, changes.since if changes else None)
+            self._close_orphans(ready, changes)
             self._record_populations(ready, incremental=changes is not None)
             return self._end("succeeded", policies=len(ready) + broken)
         except BaseException as error:
@@ -145,7 +146,8 @@ class _Scan:
                 mode=mode if changes else FULL, job_id=self.handle.job_id, watermark=watermark, status="running",
                 policy_id=self.target.policy_id, resource_id=self.target.resource_id,
             )  # fmt: skip
-            scan.resources = count_of(self.target)
+            # Counted again at its end; an incremental scan does not pass over all of them twice for it.
+            scan.resources = changes.resources if changes else count_of(self.target)
             scan.save(force_insert=True)
             return scan, changes
 
@@ -164,27 +166,26 @@ class _Scan:
         outcome = Outcome()
         for half in (group.policies[:middle], group.policies[middle:]):
             self.handle.checkpoint()
-            outcome += self._judge(Group(group.type, half, group.since))
+            outcome += self._judge(replace(group, policies=half))
         return outcome
 
     def _statement(self, group: Group) -> Outcome:
-        resource_id = self.target.resource_id
+        ids = (self.target.resource_id,) if self.target.resource_id is not None else group.ids
         query = hits_query(
             [(policy.policy_id, policy.rule) for policy in group.policies],
             tenant_id=self.tenant_id,
             resource_type=group.type,
-            changed_since=group.since,
-            resource_id=resource_id,
+            resource_ids=ids,
             without_deleted=True,
         )
         text, values = named(query)
-        values |= {"type": group.type, "since": group.since, "resource": resource_id}
+        values |= {"type": group.type, "ids": list(ids or ())}
         values |= {"touch": self.scan.mode == FULL, "scan": self.scan.pk, **self._judged(group.policies)}
         statement = diff_statement(
             text,
-            by_type=group.type is not None and not group.only_this_type,
-            by_change=group.since is not None,
-            by_resource=resource_id is not None,
+            # Those that are named are all of the type.
+            by_type=group.type is not None and ids is None and not group.only_this_type,
+            by_ids=ids is not None,
         )
         with self._turn() as cursor:
             cursor.execute(statement, values)
@@ -200,27 +201,35 @@ class _Scan:
     def _turn(self) -> AbstractContextManager[Any]:
         return one_scan_at_a_time(self.tenant_id)
 
-    def _close_orphans(self, ready: Sequence[Ready], since: str | None) -> None:
+    def _close_orphans(self, ready: Sequence[Ready], changes: Changes | None) -> None:
         pairs = [(policy.policy_id, type_) for policy in ready for type_ in policy.types if type_ is not None]
         values = self._judged(ready) | {
             "any_type": [policy.rule.resource_types is None for policy in ready],
             "pair_policies": [policy_id for policy_id, _ in pairs],
             "pair_types": [type_ for _, type_ in pairs],
-            "since": since,
-            "policy": self.target.policy_id,
-            "resource": self.target.resource_id,
         }
-        statement = orphans_statement(
-            by_change=since is not None,
-            by_policy=self.target.policy_id is not None,
-            by_resource=self.target.resource_id is not None,
-        )
-        with self._turn() as cursor:
-            cursor.execute(statement, values)
-            self.outcome += Outcome(fixed=cursor.rowcount)
+        for narrowed in self._where_orphans_are(changes):
+            statement = orphans_statement(by_policies="of_policies" in narrowed, by_ids="ids" in narrowed)
+            with self._turn() as cursor:
+                cursor.execute(statement, values | narrowed)
+                self.outcome += Outcome(fixed=cursor.rowcount)
         # By itself: decisions take their turn before they touch a violation, so must this.
         with self._turn():
             settle_exceptions(since=self.scan.started_at)
+
+    def _where_orphans_are(self, changes: Changes | None) -> Iterator[dict[str, Any]]:
+        """Where there may be some, each for a statement of its own: among the violations of a policy that changed
+        since the last scan, or on a resource that has gone since. The others were closed by it."""
+        if changes is None or changes.ids is None:
+            named = {"of_policies": self.target.policy_id, "ids": self.target.resource_id}
+            yield {where: [one] for where, one in named.items() if one is not None}
+            return
+        with tenant_transaction(self.tenant_id):
+            policies, resources = changes.policies_changed(), changes.resources_gone()
+        if policies:
+            yield {"of_policies": policies}
+        for part in parts(resources):
+            yield {"ids": list(part)}
 
     def _record_populations(self, ready: Sequence[Ready], *, incremental: bool) -> None:
         """A scan of one resource says nothing of how many a policy was held against."""

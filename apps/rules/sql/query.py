@@ -45,15 +45,10 @@ class SqlQuery:
 
 @dataclass(frozen=True, slots=True)
 class RowFilter:
-    """Which inventory rows a statement reads. Without anything: all rows of the tenant.
-
-    `changed_since` is a transaction id (xid8, as int or str): rows changed, or whose properties changed, in it
-    or later.
-    """
+    """Which inventory rows a statement reads. Without anything: all rows of the tenant."""
 
     tenant_id: UUID | str
     resource_type: str | None = None
-    changed_since: int | str | None = None
     resource_id: str | None = None
     resource_ids: Sequence[str] | None = None
     without_deleted: bool = False
@@ -64,7 +59,6 @@ def hits_query(
     *,
     tenant_id: UUID | str,
     resource_type: str | None = None,
-    changed_since: int | str | None = None,
     resource_id: str | None = None,
     resource_ids: Sequence[str] | None = None,
     without_deleted: bool = False,
@@ -77,7 +71,7 @@ def hits_query(
     (`CompiledRule.runs`) and rules of other types give nothing. `without_deleted` leaves out resources whose status
     is deleted, and those that only a report has named. Read-only; the caller sets statement_timeout.
     """
-    rows = RowFilter(tenant_id, resource_type, changed_since, resource_id, resource_ids, without_deleted)
+    rows = RowFilter(tenant_id, resource_type, resource_id, resource_ids, without_deleted)
     applicable = [(name, rule) for name, rule in policies if _applies(rule, resource_type)]
     batches = [applicable[start : start + _BATCH] for start in range(0, max(len(applicable), 1), _BATCH)]
     whole = join(" union all ", [_batch_query(batch, rows) for batch in batches])
@@ -215,22 +209,7 @@ def _base(columns: Columns, rows: RowFilter, provider: str | None) -> Sql:
         conditions.append(sql("r.id = {}", text(rows.resource_id)))
     if rows.resource_ids is not None:
         conditions.append(sql("r.id = any({})", texts(list(rows.resource_ids))))
-    if rows.changed_since is not None:
-        conditions.append(_changed(rows))
     flat = [EMPTY_OBJECT] if columns.reads_document else []
     return statement(
         f"select {', '.join(selected)} from {source} where {{}} offset 0", *flat, all_of(conditions)
-    )
-
-
-def _changed(rows: RowFilter) -> Sql:
-    tenant = Sql("%s::uuid", (str(rows.tenant_id),))
-    since = Sql("%s::xid8", (str(rows.changed_since),))
-    return sql(
-        "r.id in (select id from resources where tenant_id = {} and changed_xid >= {}"
-        " union select resource_id from resource_properties where tenant_id = {} and changed_xid >= {})",
-        tenant,
-        since,
-        tenant,
-        since,
     )
