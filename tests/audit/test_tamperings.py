@@ -105,6 +105,92 @@ def test_a_row_deleted_with_its_place(tenant: uuid.UUID) -> None:
     assert found["tree"] == "places 4 to 7"
 
 
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ("canonical = canonical || '\\x00'::bytea", "row-edited"),
+        ("canonical = '\\x'::bytea", "row-edited"),
+        ("actor = actor || 'x', payload = '{\"n\": 1}'", "row-edited"),
+    ],
+)
+def test_a_sealed_row_whose_leaf_still_stands(tenant: uuid.UUID, change: str, problem: str) -> None:
+    """Columns or canonical bytes are others, their hash is the one that was sealed."""
+    audit_id = row_at(tenant, 5)
+    owner(f"UPDATE audits SET {change} WHERE id = %s", audit_id)
+    found = verified(tenant)
+    assert {(each["code"], each["audit_id"]) for each in found} >= {(problem, str(audit_id))}
+    assert {each["audit_id"] for each in found} == {str(audit_id)}
+
+
+def test_a_row_given_to_another_tenant(tenant: uuid.UUID) -> None:
+    other = make_tenant("three")
+    owner("UPDATE audits SET tenant_id = %s WHERE id = %s", other, row_at(tenant, 5))
+    code, said = verify("--tenant", str(tenant))
+    assert (code, [(each["code"], each["where"]) for each in said["problems"]]) == (
+        1,
+        [("row-deleted", "place 5")],
+    )
+
+
+def no_row_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("an honest batch was read row by row")
+
+    monkeypatch.setattr("apps.audit.verification.database.Reader.rows", refuse)
+
+
+def test_rows_that_come_in_another_order_than_they_were_sealed_in(
+    tenant: uuid.UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dump restored into another cluster, where transactions are counted anew. In bulk, unless it is too far ahead."""
+    monkeypatch.setattr("apps.audit.verification.database.BATCH", 3)
+    owner(
+        "UPDATE audits a SET xid = (1000 - l.seq)::text::xid8 FROM audit_leaves l"
+        " WHERE l.audit_id = a.id AND a.tenant_id = %s",
+        tenant,
+    )
+    monkeypatch.setattr("apps.audit.verification.stream.AHEAD", 2)
+    code, said = verify()
+    assert (code, said["problems"], said["sealed"]) == (0, [], 18)
+    monkeypatch.setattr("apps.audit.verification.stream.AHEAD", 100)
+    no_row_by_row(monkeypatch)
+    assert verify()[0] == 0
+
+
+def test_many_rows_of_one_transaction_under_ids_of_any_order(
+    seal: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenant_id = make_tenant("bulk")
+    owner(
+        "INSERT INTO audits (id, tenant_id, actor, action)"
+        " SELECT gen_random_uuid(), %s, 'system:test', 'a.row.made' FROM generate_series(1, 50)",
+        tenant_id,
+    )
+    seal()
+    write(tenant_id, 3)
+    seal()
+    monkeypatch.setattr("apps.audit.verification.database.BATCH", 7)
+    no_row_by_row(monkeypatch)
+    code, said = verify("--tenant", str(tenant_id))
+    assert (code, said["problems"], said["sealed"]) == (0, [], 53)
+
+
+def test_behind_a_deleted_row_the_rest_is_still_read_in_bulk(
+    tenant: uuid.UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from apps.audit.verification.database import Reader
+
+    monkeypatch.setattr("apps.audit.verification.database.BATCH", 3)
+    asked: list[int] = []
+    rows = Reader.rows
+    monkeypatch.setattr(
+        Reader, "rows", lambda self, first, end: asked.append(first) or rows(self, first, end)
+    )
+    owner("DELETE FROM audits WHERE id = %s", row_at(tenant, 5))
+    assert {each["code"] for each in verify("--tenant", str(tenant))[1]["problems"]} == {"row-deleted"}
+    assert asked == [3]
+
+
 def test_a_row_slipped_in_behind(tenant: uuid.UUID) -> None:
     audit_id = uuid.uuid4()
     owner(

@@ -6,9 +6,10 @@ import uuid
 from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import OperationalError, connections
 
 from apps.audit.services import record
+from apps.audit.verification.database import Reader
 from apps.core.context import Actor, tenant_transaction
 from tests.audit.conftest import Bucket, make_tenant, owner, verify
 
@@ -87,21 +88,36 @@ def test_a_bad_public_key_is_named() -> None:
         assert (code, said["error"]["field"]) == (1, "public_key")
 
 
-def test_bulk_canonical_bytes_are_those_of_the_trigger() -> None:
-    """Put together of built-ins alone, for columns of every kind and length."""
-    from apps.audit.verification.database import CANONICAL
-
+def test_the_stream_has_the_leaf_of_every_row_as_the_trigger_hashed_it() -> None:
+    """For columns of every kind and length, and not one row passes that is not as it was written."""
     tenant_id = trail("one")
     with tenant_transaction(tenant_id, Actor.system("test")):
         for payload in ({}, {"a": "x" * 70_000}, {"\\": "\t"}, {"n": 1e308, "m": -0.0, "big": 10**30}):
             record("x" * 300, ("", "\\x00"), payload)
-    with connections["owner"].cursor() as cursor:
-        cursor.execute(
-            f"SELECT count(*), count(*) FILTER (WHERE {CANONICAL} = a.canonical)"
-            " FROM audits a CROSS JOIN LATERAL (SELECT a.payload::text AS payload) p"
+    written = [(row[0], bytes(row[1])) for row in owner("SELECT id, leaf FROM audits ORDER BY id")]
+    with Reader(tenant_id, "owner").stream(0) as stream:
+        assert stream.leaves(b"".join(row.bytes for row, _ in reversed(written))) == [
+            leaf for _, leaf in reversed(written)
+        ]
+        assert stream.leaves(b"") == []
+        assert stream.leaves(uuid.uuid4().bytes) is None
+
+
+def test_a_stream_that_breaks_off_is_an_error_and_not_the_end_of_the_trail() -> None:
+    tenant_id = trail("one")
+    owner(  # more than the sockets' buffers hold
+        "INSERT INTO audits (id, tenant_id, actor, action, payload) SELECT gen_random_uuid(), %s, 'system:test',"
+        " 'a.row.made', jsonb_build_object('x', repeat('x', 100000)) FROM generate_series(1, 400)",
+        tenant_id,
+    )
+    with Reader(tenant_id, "owner").stream(0) as stream:
+        ended = owner(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE query LIKE '%%FORMAT BINARY%%' AND pid <> pg_backend_pid()"
         )
-        total, same = cursor.fetchone()
-    assert total == same == 7
+        assert ended == [(True,)]
+        with pytest.raises(OperationalError):
+            stream.leaves(bytes(16))
 
 
 def test_what_the_database_puts_before_pg_catalog_is_not_asked() -> None:

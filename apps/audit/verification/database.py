@@ -1,13 +1,11 @@
-"""Reading a trail to verify it: the sealed rows in bulk, in the order of the tree, and the rest one by one.
+"""Reading a trail to verify it: the places of the tree and the rows in bulk (stream.py), and the rest one by one.
 
-The bulk read has the database put the canonical bytes together from the columns, so that Python only hashes: by
-built-in functions of pg_catalog alone, never by ours. Whoever could make those lie could as well show the
+By built-in functions of pg_catalog alone, never by ours. Whoever could make those lie could as well show the
 verifier other columns than everybody else.
 """
 
 from __future__ import annotations
 
-import struct
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,32 +17,23 @@ from django.db import connections, transaction
 
 from ..sealing.notes import note_hash
 from .rows import COLUMNS, Row
+from .stream import RowStream
 
-BATCH = 4096
+BATCH = 16384
+UNSEALED_BATCH = 4096
 
 
-# As audits_stamp() has it, each column read once: payload and texts by their UTF-8 bytes, the rest of fixed length.
-CANONICAL = r"""
-    '\x00000010'::bytea || uuid_send(a.id) || '\x00000010'::bytea || uuid_send(a.tenant_id)
-    || '\x00000008'::bytea || timestamptz_send(a.created_at)
-    || int4send(octet_length(a.actor)) || convert_to(a.actor, 'UTF8')
-    || int4send(octet_length(a.action)) || convert_to(a.action, 'UTF8')
-    || coalesce(int4send(octet_length(a.target_type)) || convert_to(a.target_type, 'UTF8'), '\xffffffff'::bytea)
-    || coalesce(int4send(octet_length(a.target_id)) || convert_to(a.target_id, 'UTF8'), '\xffffffff'::bytea)
-    || int4send(octet_length(p.payload)) || convert_to(p.payload, 'UTF8')
-"""
-BULK = rf"""
-SELECT count(*), count(r.id), bool_and(r.same), string_agg(r.sealed, ''::bytea),
-       string_agg('\x00'::bytea || r.canon, ''::bytea), string_agg(int4send(octet_length(r.canon)), ''::bytea)
+PLACES = """
+SELECT count(*), string_agg(uuid_send(l.audit_id), ''::bytea), string_agg(l.leaf, ''::bytea)
 FROM (
-    SELECT l.leaf AS sealed, a.id, c.canon,
-           a.canonical = c.canon AND a.leaf = l.leaf AND a.tenant_id = l.tenant_id AS same
-    FROM audit_leaves l
-    LEFT JOIN audits a ON a.id = l.audit_id
-    CROSS JOIN LATERAL (SELECT a.payload::text AS payload OFFSET 0) p
-    CROSS JOIN LATERAL (SELECT {CANONICAL} AS canon OFFSET 0) c
-    WHERE l.tenant_id = %s AND l.seq >= %s AND l.seq < %s ORDER BY l.seq OFFSET 0
-) r
+    SELECT audit_id, leaf FROM audit_leaves WHERE tenant_id = %s AND seq >= %s AND seq < %s ORDER BY seq OFFSET 0
+) l
+"""
+# Where the rows begin that got their places from here on: those of the first places that are still there.
+FIRST_XID = """
+SELECT min(a.xid::text::bigint) FROM (
+    SELECT audit_id FROM audit_leaves WHERE tenant_id = %s AND seq >= %s ORDER BY seq LIMIT 1000
+) l JOIN audits a ON a.id = l.audit_id
 """
 BY_ROW = f"""
 SELECT l.seq, l.audit_id, l.leaf, {COLUMNS}
@@ -85,17 +74,16 @@ PURGED = (
 
 @dataclass(frozen=True)
 class Batch:
-    """Places `first` to `end` (exclusive). `entries` are 0x00 and the canonical bytes of each, end to end.
+    """Places `first` to `end` (exclusive): the ids of their rows (16 bytes each) and their leaves, end to end.
 
-    Where `whole` is false something is wrong with one of the rows, and only `sealed` is to be relied on.
+    Where not `whole` a place is missing among them.
     """
 
     first: int
     end: int
     whole: bool
+    ids: bytes
     sealed: bytes
-    entries: bytes
-    lengths: tuple[int, ...]
 
 
 def tenant_ids(using: str) -> list[uuid.UUID]:
@@ -127,7 +115,7 @@ class Reader:
         self.tenant_id, self._using = tenant_id, using
 
     def batches(self, start: int, size: int) -> Iterator[Batch]:
-        """The sealed rows from place `start` to `size`; the next batch is fetched while one is hashed."""
+        """The places from `start` to `size`; the next batch is fetched while one is verified."""
         with ThreadPoolExecutor(1, thread_name_prefix="audit-verify") as ahead:
             try:
                 places = range(start, size, BATCH)
@@ -146,6 +134,11 @@ class Reader:
             finally:
                 ahead.submit(self._close).result()
 
+    def stream(self, start: int) -> RowStream:
+        """The rows that have the places from `start` on, and those in none yet."""
+        first = self.fetch(FIRST_XID, [self.tenant_id, start]) if start else [(None,)]
+        return RowStream(self.tenant_id, self._using, BUILT_INS_FIRST, first[0][0] or 0)
+
     def rows(self, first: int, end: int) -> list[tuple[int, uuid.UUID, bytes, Row]]:
         """The same row by row: place, id and leaf as sealed, and the row (its first column None: it is gone)."""
         return [
@@ -156,13 +149,18 @@ class Reader:
     def unsealed(self, expected: int, before: tuple[Any, Any]) -> Iterator[tuple[bool, Row]]:
         """Rows that are in no tree, newest first, until `expected` are found: (passed over by the sealer, row)."""
         while expected > 0:
-            rows = self.fetch(UNSEALED, [self.tenant_id, *before, min(expected, BATCH)])
+            rows = self.fetch(UNSEALED, [self.tenant_id, *before, min(expected, UNSEALED_BATCH)])
             for behind, *row in rows:
                 yield bool(behind), tuple(row)
             if not rows:
                 return
             expected -= len(rows)
             before = (rows[-1][2], rows[-1][3])
+
+    def places(self) -> int:
+        """How many places the tree has."""
+        ((places,),) = self.fetch("SELECT count(*) FROM audit_leaves WHERE tenant_id = %s", [self.tenant_id])
+        return int(places)
 
     def counts(self) -> tuple[int, int]:
         """(audit rows, sealed places), of one moment."""
@@ -192,10 +190,8 @@ class Reader:
         return _fetch(self._using, sql, values)
 
     def _batch(self, first: int, end: int) -> Batch:
-        ((places, rows, same, sealed, entries, lengths),) = self.fetch(BULK, [self.tenant_id, first, end])
-        whole = places == rows == end - first and bool(same)
-        numbers = struct.unpack(f">{len(lengths) // 4}i", lengths) if whole else ()
-        return Batch(first, end, whole, bytes(sealed or b""), bytes(entries or b""), numbers)
+        ((places, ids, sealed),) = self.fetch(PLACES, [self.tenant_id, first, end])
+        return Batch(first, end, places == end - first, bytes(ids or b""), bytes(sealed or b""))
 
     def _close(self) -> None:
         connections[self._using].close()

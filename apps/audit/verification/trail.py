@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from .database import Batch, Reader
 from .findings import Findings, TrailFindings
 from .notes import Note
 from .rows import check_row, row_name, runs
+from .stream import RowStream
 from .tree_check import Doubt, TreeCheck
 
 Progress = Callable[[int, int], None]  # (rows done, rows in all)
@@ -39,11 +39,13 @@ class Trail:
         self._told = TrailFindings(str(self._tenant_id), checkpoints=len(notes))
 
     def verify(self) -> TrailFindings:
-        rows, places = self._reader.counts()
-        for batch in self._reader.batches(self._start, places):
-            self._verify_batch(batch)
-            self._told.rows += batch.end - batch.first
-            self._progress(self._told.rows, rows)
+        places = self._reader.places()
+        # The rows are of a later moment than their places, hence all there.
+        with self._reader.stream(self._start) as stream:
+            for batch in self._reader.batches(self._start, places):
+                self._verify_batch(batch, stream)
+                self._told.rows += batch.end - batch.first
+                self._progress(self._told.rows, places - self._start)
         self._tree.finish()
         self._told.sealed = places
         self._tell_missing()
@@ -51,9 +53,9 @@ class Trail:
         self._verify_unsealed()
         return self._told
 
-    def _verify_batch(self, batch: Batch) -> None:
-        leaves = _hashes(batch) if batch.whole else []
-        if batch.whole and b"".join(leaves) == batch.sealed:
+    def _verify_batch(self, batch: Batch, stream: RowStream) -> None:
+        leaves = stream.leaves(batch.ids) if batch.whole else None
+        if leaves is not None and b"".join(leaves) == batch.sealed:
             self._tree.extend(leaves, {})
         else:
             self._verify_rows(batch)
@@ -132,14 +134,3 @@ class Trail:
                 self._found.add("row-slipped-in", self._tenant_id, row_name(audit_id), what, audit_id)
             if self._told.unsealed % 1000 == 0:
                 self._progress(self._told.rows, rows)
-
-
-def _hashes(batch: Batch) -> list[bytes]:
-    """The leaf hash of every row of the batch."""
-    entries, sha256 = memoryview(batch.entries), hashlib.sha256
-    leaves, at = [], 0
-    for length in batch.lengths:
-        end = at + length + 1
-        leaves.append(sha256(entries[at:end]).digest())
-        at = end
-    return leaves
