@@ -69,6 +69,7 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         (
             Entry("Users", "group", "admin:tenancy_user_changelist", Permission.MANAGE),
             Entry("Rules of approval", "policy", "admin:actions_actionrule_changelist", Permission.MANAGE),
+            Entry("Cloud accounts", "cloud", "admin:tenancy_cloudaccount_changelist", Permission.MANAGE),
             Entry("API tokens", "key", "admin:tenancy_apitoken_changelist", Permission.MANAGE),
             Entry("Webhooks", "webhook", "admin:notices_webhookendpoint_changelist", Permission.MANAGE),
             Entry("Deliveries", "outgoing_mail", "admin:notices_delivery_changelist", Permission.MANAGE),

@@ -50,6 +50,7 @@ CATALOG: Routes = [
     ("policies", catalog.PolicyViewSet, "policy"),
     ("imports/<uuid:run_id>/refusals", imports.ImportRefusalViewSet, "import-refusal"),
     ("imports", imports.ImportViewSet, "import"),
+    ("accounts/<uuid:account_id>/test", accounts.AccountTestViewSet, "account-test"),
     ("accounts", accounts.CloudAccountViewSet, "account"),
 ]
 FINDINGS: Routes = [

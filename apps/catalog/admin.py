@@ -19,6 +19,7 @@ from apps.tenancy.admin_display import SEVERITY_LABELS, STATUS_LABELS, age, clam
 from apps.tenancy.admin_lists import choice_filter
 from apps.tenancy.roles import Permission
 
+from . import admin_accounts  # noqa: F401  registers
 from .models import PROVIDERS, SEVERITIES, ImportRun, Policy, PolicyVersion, Resource
 from .services import set_policy_severity, set_policy_status
 

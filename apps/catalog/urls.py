@@ -3,6 +3,7 @@
 from django.urls import path
 
 from .views.accounts import (
+    AccountChange,
     AccountCreate,
     AccountDetail,
     AccountDisconnect,
@@ -30,6 +31,7 @@ urlpatterns = [
     path("accounts/", AccountList.as_view(), name="account-list"),
     path("accounts/new/", AccountCreate.as_view(), name="account-create"),
     path("accounts/<uuid:pk>/", AccountDetail.as_view(), name="account-detail"),
+    path("accounts/<uuid:pk>/change/", AccountChange.as_view(), name="account-change"),
     path("accounts/<uuid:pk>/test/", AccountTest.as_view(), name="account-test"),
     path("accounts/<uuid:pk>/discover/", AccountDiscover.as_view(), name="account-discover"),
     path("accounts/<uuid:pk>/disconnect/", AccountDisconnect.as_view(), name="account-disconnect"),

@@ -10,6 +10,7 @@ import secrets
 import uuid
 from collections.abc import Sequence
 from datetime import timedelta
+from types import EllipsisType
 from typing import Any
 
 from django.db import IntegrityError, connection, transaction
@@ -21,6 +22,8 @@ from apps.core.context import current, current_tenant_id
 from apps.core.db.fields import TransactionNow
 from apps.core.errors import InvalidInput, Refused, StaleState
 from apps.core.states import transition
+from apps.jobs.models import FINISHED, Job
+from apps.jobs.services import cancel_job
 
 from .cloud_references import (
     clean_account,
@@ -156,27 +159,39 @@ def change_account(
     name: str | None = None,
     credential: str | None = None,
     regions: Sequence[str] | None = None,
-    discover_every_minutes: int | None = None,
+    discover_every_minutes: int | EllipsisType | None = ...,
 ) -> CloudAccount:
-    """Change what is given. Another credential has to prove the account anew."""
+    """Change what is given; `discover_every_minutes=None` takes the schedule away, left out it stays.
+
+    Another credential has to prove the account anew. Raises InvalidInput naming the field, and Refused where
+    the reference is not allowed or the account is disconnected.
+    """
     before = _facts(account)
     with transaction.atomic():
+        if account.status == DISCONNECTED:
+            raise Refused(f"{account} is disconnected: connect it again first.")
         if credential is not None and credential.strip() != account.reference:
             account.credential = allowed_credential(account.provider, credential)
             account.reference = credential.strip()
+            # What the former credentials could not do is no word on these.
+            account.problem = account.problem_code = ""
             if account.status == CONNECTED:
-                transition(ACCOUNT_MACHINE, account, UNPROVEN, note="Another credential.")
+                changes = {"proven_at": None, "updated_at": TransactionNow()}
+                transition(ACCOUNT_MACHINE, account, UNPROVEN, changes=changes, note="Another credential.")
         account.name = name.strip() if name is not None else account.name
         account.regions = clean_regions(list(regions)) if regions is not None else account.regions
-        account.discover_every_minutes = _clean_schedule(discover_every_minutes)
-        account.discovery_due_at = next_discovery(account)
+        if not isinstance(discover_every_minutes, EllipsisType):
+            minutes = _clean_schedule(discover_every_minutes)
+            if minutes != account.discover_every_minutes:
+                account.discover_every_minutes = minutes
+                account.discovery_due_at = next_discovery(account)
         if _facts(account) == before:
             return account
         account.updated_at = TransactionNow()  # type: ignore[assignment]
         account.save(
             update_fields=[
                 "name", "credential", "reference", "regions", "discover_every_minutes", "discovery_due_at",
-                "updated_at",
+                "problem", "problem_code", "updated_at",
             ]
         )  # fmt: skip
         record("tenancy.cloud_account.changed", account, {"before": before, "after": _facts(account)})
@@ -185,13 +200,20 @@ def change_account(
 
 
 def disconnect_account(*, account: CloudAccount) -> CloudAccount:
-    """End it: nothing is read from it or done to it any more. What was discovered stays."""
-    transition(
-        ACCOUNT_MACHINE,
-        account,
-        DISCONNECTED,
-        changes={"proven_at": None, "discovery_due_at": None, "updated_at": TransactionNow()},
-    )
+    """End it: nothing is read from it or done to it any more. What was discovered stays.
+
+    A discovery that is under way is asked to stop. Raises IllegalTransition where it is disconnected already.
+    """
+    with transaction.atomic():
+        transition(
+            ACCOUNT_MACHINE,
+            account,
+            DISCONNECTED,
+            changes={"proven_at": None, "discovery_due_at": None, "updated_at": TransactionNow()},
+        )
+        job_id = account.discovery_job_id
+        if job_id and Job.objects.filter(pk=job_id).exclude(status__in=FINISHED).exists():
+            cancel_job(job_id=job_id)
     account.refresh_from_db()
     return account
 

@@ -48,6 +48,8 @@ ROWS: list[Row] = [
     *model("notices_delivery", "delivery", MANAGE),
     *form("admin:notices_delivery_again", MANAGE, object_id="delivery"),
     *model("tenancy_tenant", "tenant", MANAGE, change=MANAGE),
+    *model("tenancy_cloudaccount", "account", MANAGE, change=MANAGE),
+    *form("admin:tenancy_cloudaccount_disconnect", MANAGE, object_id="account"),
     *model("catalog_resource", "resource"),
     *model("catalog_policy", "policy", change=MANAGE),
     *model("catalog_importrun", "import"),

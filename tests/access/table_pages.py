@@ -28,6 +28,7 @@ ROWS: list[Row] = [
     get("catalog:account-list"),
     *form("catalog:account-create", MANAGE),
     get("catalog:account-detail", pk="account"),
+    *form("catalog:account-change", MANAGE, pk="account"),
     post("catalog:account-test", MANAGE, pk="account"),
     post("catalog:account-discover", IMPORT, pk="account"),
     post("catalog:account-disconnect", MANAGE, pk="account"),

@@ -44,6 +44,15 @@ PERIOD = {"period_from": "2026-01-01", "period_to": "2026-01-31"}
 BODIES: dict[str, Callable[[World], dict[str, Any]]] = {
     "PUT api:cost-settings": lambda w: {"tag_keys": ["team"]},  # with an empty body it changes nothing
     "PATCH api:webhook-detail": lambda w: {"name": "another"},
+    "PATCH api:account-detail": lambda w: {"name": "another"},
+    "POST catalog:account-change": lambda w: {"credential": "environment:ROWS", "name": "another"},
+    "POST catalog:account-disconnect": lambda w: {},
+    "POST api:account-disconnect": lambda w: {},
+    "POST admin:tenancy_cloudaccount_change": lambda w: {
+        "credential_reference": "environment:ROWS",
+        "name": "another",
+        "_save": "1",
+    },
     "POST api:token-list": lambda w: {"name": "n", "scopes": ["read"], "expires_at": TOMORROW},
     "POST api:policy-set-status": lambda w: {"status": "disabled"},
     "POST catalog:policy-switch": lambda w: {},

@@ -256,6 +256,12 @@ def test_the_account_command(tenant: Tenant, moto_endpoint: str, monkeypatch: py
     made = run("create", *words, "--region", REGION, "--every", "60")
     assert (made["status"], made["problem"], made["every_minutes"]) == ("connected", "", 60)
     assert run("test", "--tenant", tenant.slug, "--account", HOME_ACCOUNT)["status"] == "connected"
+    by = ("--tenant", tenant.slug, "--account", HOME_ACCOUNT)
+    named = run("change", *by, "--name", "Shop")
+    assert (named["name"], named["regions"], named["every_minutes"]) == ("Shop", [REGION], 60)
+    assert run("change", *by, "--by-hand", "--all-regions")["every_minutes"] is None
+    with pytest.raises(CommandError, match="15 minutes"):
+        call_command("account", "change", *by, "--every", "1")
     assert [a["account"] for a in run("list", "--tenant", tenant.slug)["accounts"]] == [HOME_ACCOUNT]
     with pytest.raises(CommandError, match="is there already"):
         call_command("account", "create", *words)

@@ -204,9 +204,11 @@ class _Discovery:
         self._log.finish(summary=result)
         problem, code = self._problem(result)
         with tenant_transaction(current_tenant_id()):
-            CloudAccount.objects.filter(pk=self._account.pk).update(
+            # The schedule may have been changed meanwhile, and the account disconnected.
+            now = CloudAccount.objects.select_for_update().get(pk=self._account.pk)
+            CloudAccount.objects.filter(pk=now.pk).update(
                 discovered_at=TransactionNow(),
-                discovery_due_at=next_discovery(self._account),
+                discovery_due_at=next_discovery(now) if now.status == CONNECTED else None,
                 last_result=result,
                 problem=problem,
                 problem_code=code,

@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
+from django.utils.functional import cached_property
 
 from apps.core import cells
 from apps.core.columns import Column
@@ -19,7 +20,7 @@ from apps.core.errors import GovernanceError
 from apps.core.pages import Sort, Step
 from apps.core.pagination import Keyset
 from apps.core.requests import non_atomic
-from apps.tenancy.cloud_accounts import create_account, disconnect_account
+from apps.tenancy.cloud_accounts import change_account, create_account, disconnect_account
 from apps.tenancy.models import CloudAccount, CloudCredential
 from apps.tenancy.models_clouds import PROVIDERS
 from apps.tenancy.pages import CommandPage, DetailPage, FormPage, ListPage
@@ -30,6 +31,7 @@ from ..services import check_account, start_discovery
 from ..services.discoveries import why_no_data
 
 SHOWN_SCOPES = 50
+SHOWN_REFERENCES = 50
 
 
 class AccountList(ListPage):
@@ -64,41 +66,110 @@ class AccountList(ListPage):
         )
 
 
-class AccountForm(forms.Form):
+class HowItIsReached(forms.Form):
+    """What may be said of an account when it is connected, and changed later."""
+
+    credential = forms.CharField(
+        max_length=1100, label="Credential reference", help_text="Where the credentials are; never a secret"
+    )
+    name = forms.CharField(max_length=200, required=False, help_text="What people call it")
+    regions = forms.CharField(
+        max_length=1000,
+        required=False,
+        help_text="Of AWS, separated by commas; all enabled regions if left empty",
+    )
+    discover_every_minutes = forms.IntegerField(
+        required=False, label="Discover every … minutes", help_text="Left empty: by hand only"
+    )
+
+    def clean_regions(self) -> list[str]:
+        return str(self.cleaned_data["regions"]).split(",")
+
+
+class AccountForm(HowItIsReached):
     provider = forms.ChoiceField(
         choices=[(name, name.upper()) for name in PROVIDERS], label="Cloud", initial="aws"
     )
     account = forms.CharField(
         max_length=100, help_text="The cloud's own id: account, subscription or project"
     )
-    credential = forms.CharField(
-        max_length=1100, label="Credential reference", help_text="Where the credentials are; never a secret"
-    )
-    name = forms.CharField(max_length=200, required=False, help_text="What people call it")
-    regions = forms.CharField(
-        max_length=1000, required=False, help_text="Separated by commas; all enabled regions if left empty"
-    )
-    discover_every_minutes = forms.IntegerField(
-        required=False, label="Discover every … minutes", help_text="Left empty: by hand only"
-    )
+    field_order = ("provider", "account")
 
 
-class AccountCreate(FormPage):
-    """The references that the platform allows are listed; the test follows on the account's own page."""
+class ReferencePage(FormPage):
+    """A form with the references that the platform allows beside it."""
 
     permission = Permission.MANAGE
-    template_name = "catalog/account_create.html"
+    template_name = "catalog/account_form.html"
+
+    @property
+    def provider(self) -> str | None:
+        """Whose references are shown; None for all."""
+        return None
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        allowed = CloudCredential.objects.filter(revoked_at=None)
+        if self.provider:
+            allowed = allowed.filter(provider=self.provider)
+        shown = list(allowed.order_by("provider", "kind", "pattern")[:SHOWN_REFERENCES])
+        return super().get_context_data(
+            **{"allowed": shown, "back": reverse("catalog:account-list")} | kwargs
+        )
+
+
+class AccountCreate(ReferencePage):
+    """The test follows on the account's own page."""
+
     form_class = AccountForm
     done = "The account is written down. Test it: its credentials have to prove that it is yours."
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        allowed = CloudCredential.objects.filter(revoked_at=None).order_by("provider", "kind", "pattern")[:50]
-        return super().get_context_data(title="Connect a cloud account", allowed=allowed, **kwargs)
+        return super().get_context_data(
+            title="Connect a cloud account", crumb="Cloud accounts", button="Connect", **kwargs
+        )
 
     def act(self, form: AccountForm) -> str:
-        data = form.cleaned_data
-        made = create_account(**{**data, "regions": data["regions"].split(",")})
+        made = create_account(**form.cleaned_data)
         return reverse("catalog:account-detail", args=[made.pk])
+
+
+class AccountChange(ReferencePage):
+    form_class = HowItIsReached
+    done = "The account is changed."
+
+    @cached_property
+    def account(self) -> CloudAccount:
+        return get_object_or_404(CloudAccount, pk=self.kwargs["pk"])
+
+    @property
+    def provider(self) -> str:
+        return self.account.provider
+
+    def get_form(self, form_class: Any = None) -> HowItIsReached:
+        form: HowItIsReached = super().get_form(form_class)
+        if self.provider != "aws":  # only AWS is read region by region
+            del form.fields["regions"]
+        return form
+
+    def get_initial(self) -> dict[str, Any]:
+        account = self.account
+        return {
+            "credential": account.reference,
+            "name": account.name,
+            "regions": ", ".join(account.regions),
+            "discover_every_minutes": account.discover_every_minutes,
+        }
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        back = reverse("catalog:account-detail", args=[self.account.pk])
+        title = f"Change {self.account}"
+        return super().get_context_data(
+            title=title, crumb=str(self.account), button="Save", back=back, **kwargs
+        )
+
+    def act(self, form: HowItIsReached) -> str:
+        changed = change_account(account=self.account, **form.cleaned_data)
+        return reverse("catalog:account-detail", args=[changed.pk])
 
 
 class AccountDetail(DetailPage):

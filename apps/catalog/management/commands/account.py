@@ -10,6 +10,7 @@ from apps.core.errors import InvalidInput, Refused
 from apps.tenancy.cloud_accounts import (
     allow_credential,
     allowed_credential,
+    change_account,
     create_account,
     disconnect_account,
     find_account,
@@ -49,6 +50,15 @@ class Command(TenantCommand):
             self._verb(sub, verb, words).add_argument(
                 "--account", required=True, help="its id, ours or the cloud's"
             )
+        change = self._verb(sub, "change", "change what is given; what is not stays")
+        change.add_argument("--account", required=True, help="its id, ours or the cloud's")
+        change.add_argument("--credential", metavar="KIND:…", help=REFERENCE)
+        change.add_argument("--name", help="what people call it")
+        change.add_argument("--region", action="append", help="repeatable, in place of those it has")
+        change.add_argument("--all-regions", action="store_true", help="all that are enabled")
+        schedule = change.add_mutually_exclusive_group()
+        schedule.add_argument("--every", type=int, metavar="MINUTES", help="discover it on this schedule")
+        schedule.add_argument("--by-hand", action="store_true", help="take its schedule away")
         self._verb(sub, "list", "the tenant's accounts, and why there is no data")
 
     def _verb(self, sub: Any, name: str, words: str) -> ArgumentParser:
@@ -109,6 +119,14 @@ class Command(TenantCommand):
             account = find_account(options["account"])
         account = check_account(account_id=account.pk)
         return _row(account) | ({"failed": True} if account.problem else {})
+
+    def _change(self, options: dict[str, Any]) -> Mapping[str, Any]:
+        given: dict[str, Any] = {"name": options["name"], "credential": options["credential"]}
+        given["regions"] = [] if options["all_regions"] else options["region"]
+        if options["every"] is not None or options["by_hand"]:
+            given["discover_every_minutes"] = options["every"]
+        with tenant_transaction(current_tenant_id()):
+            return _row(change_account(account=find_account(options["account"]), **given))
 
     def _disconnect(self, options: dict[str, Any]) -> Mapping[str, Any]:
         with tenant_transaction(current_tenant_id()):
