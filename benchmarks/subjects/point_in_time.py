@@ -72,7 +72,7 @@ def run(bench: Bench) -> Iterator[Row]:
 
         return ran
 
-    newest = Keyset("-last_seen", "-id")
+    newest, past = Keyset("-last_seen", "-id"), Keyset("-at", "-id")
     live_counts = within(violation_counts_now)
     live_page = within(
         lambda: newest.page(Violation.objects.filter(status="open"), cursor=None, size=PAGE).items
@@ -80,7 +80,7 @@ def run(bench: Bench) -> Iterator[Row]:
     for words, before in (("yesterday", 1), ("half a year ago", 182), ("two years ago", DAYS - 20)):
         bound = NOW - dt.timedelta(days=before)
         counts = within(lambda bound=bound: counts_before(bound))  # type: ignore[misc]
-        past = Keyset("-at", "-id")
+
         page = within(
             lambda bound=bound: past.page(standing_before(bound), cursor=None, size=PAGE).items  # type: ignore[misc]
         )
