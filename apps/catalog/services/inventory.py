@@ -18,6 +18,7 @@ from typing import IO, Any
 from django.db import connection
 
 from apps.connectors.files import FORMATS, read
+from apps.connectors.masking import masked
 from apps.connectors.records import PART_KEYS, RESOURCE_PART, WHOLE, Refusal, ResourceRecord
 from apps.core.context import current_tenant_id, tenant_transaction
 from apps.core.db.plans import forget_plans
@@ -25,6 +26,7 @@ from apps.core.errors import InvalidInput
 
 from ..models import ImportRun, resource_key
 from .importing import ImportLog, Progress
+from .secret_marks import fingerprint_key
 
 BATCH_ROWS = 5_000
 BATCH_BYTES = 32 * 1024 * 1024
@@ -108,7 +110,8 @@ def _spool(items: Iterator[ResourceRecord | Refusal], spool: IO[bytes], log: Imp
 
 
 def copy_line(row_id: str, record: ResourceRecord) -> bytes:
-    """A record as a line of COPY's text form, under the row's id."""
+    """A record as a line of COPY's text form, under the row's id; values that may be secret stay outside."""
+    record = masked(record, fingerprint_key(current_tenant_id()))
     values = (
         row_id,
         record.provider,
