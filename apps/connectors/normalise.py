@@ -17,10 +17,6 @@ from apps.connectors.records import Rejected
 Json = Any
 Document = dict[str, Any]
 
-_AWS_ZONE = re.compile(r"^([a-z]{2}(?:-[a-z]+)+-\d+)(?:-[a-z]+-\d+)?[a-z]$")
-_GCP_ZONE = re.compile(r"^([a-z]+-[a-z]+\d+)-[a-z]$")
-_IBM_ZONE = re.compile(r"^([a-z]{2}-[a-z]+)-\d+$")
-_ZONES = {"aws": _AWS_ZONE, "gcp": _GCP_ZONE, "ibm": _IBM_ZONE}
 _ACCOUNT_ID = re.compile(r"^\d{12}$")
 _SUBSCRIPTION = re.compile(r"^/subscriptions/([^/]+)", re.IGNORECASE)
 _RESOURCE_GROUP = re.compile(r"^/subscriptions/[^/]+/resourcegroups/([^/]+)", re.IGNORECASE)
@@ -33,6 +29,7 @@ _LOCATION_PATHS: dict[str, tuple[tuple[str, ...], ...]] = {
 }
 # Which part of an ARN or a CRN is the region.
 _NAME_LOCATION = {"aws": 3, "ibm": 5}
+_NAME_PREFIX = {"aws": "arn:", "ibm": "crn:"}
 _PROJECT = re.compile(r"(?:^|/)projects/([^/]+)")
 _STATUS_PATHS: dict[str, tuple[tuple[str, ...], ...]] = {
     "azure": (
@@ -69,14 +66,6 @@ def normalise_location(provider: str, value: str | None) -> str | None:
     return plain.rstrip("/").rsplit("/", 1)[-1] or None if provider == "gcp" else plain
 
 
-def region_of(provider: str, location: str | None) -> str | None:
-    """The region that a normalised location lies in: `us-east-1a` → `us-east-1`."""
-    if location is None or provider not in _ZONES:
-        return location
-    zone = _ZONES[provider].match(location)
-    return zone[1] if zone else location
-
-
 def document_location(provider: str, native_id: str, document: Document) -> str | None:
     """Where a row without a location says it is: in its own document, else in its id, ARN or CRN."""
     for path in _LOCATION_PATHS[provider]:
@@ -98,9 +87,11 @@ def arns(document: Document) -> Iterator[str]:
     for key in ("Arn", "ARN", "arn"):
         if isinstance(document.get(key), str):
             yield document[key]
-    for key, value in document.items():
-        if key.endswith(("Arn", "ARN")) and len(key) > 3 and isinstance(value, str) and "Role" not in key:
-            yield value
+    for key in document:
+        if key[-2:] in ("rn", "RN") and key.endswith(("Arn", "ARN")) and len(key) > 3 and "Role" not in key:
+            value = document[key]
+            if isinstance(value, str):
+                yield value
 
 
 def account_of(provider: str, native_id: str, document: Document) -> str | None:
@@ -131,7 +122,8 @@ def group_of(provider: str, native_id: str, document: Document) -> str | None:
 def status_of(provider: str, document: Document) -> str | None:
     """The state that the document tells, lower case (`running`, `in-use`), or None."""
     for path in _STATUS_PATHS[provider]:
-        found = text_at(document, path)
+        # Most documents have the first key of none.
+        found = text_at(document, path) if path[0] in document else None
         if found and len(found) <= 64:
             return found.removeprefix("PowerState/").lower()
     return None
@@ -147,6 +139,8 @@ def normalise_tags(value: Json, field: str = "tags") -> dict[str, str]:
     if value is None:
         return {}
     if isinstance(value, dict):
+        if len(value) <= MAX_TAGS and all(map(_is_plain_tag, value, value.values())):
+            return value
         pairs = list(value.items())
     elif isinstance(value, list):
         pairs = [_listed_tag(item, f"{field}[{index}]") for index, item in enumerate(value)]
@@ -177,6 +171,11 @@ def _listed_tag(item: Json, field: str) -> tuple[str, Json]:
     raise Rejected(field, f"{field} is not a tag: expected Key and Value, or a string")
 
 
+def _is_plain_tag(key: str, value: Json) -> bool:
+    """As most tags are: two texts that are within their bounds whatever their letters take."""
+    return type(value) is str and len(value) * 4 <= MAX_TAG_VALUE_BYTES and len(key) * 4 <= MAX_TAG_KEY_BYTES
+
+
 def _tag_key(key: str, field: str) -> str:
     if len(key) * 4 > MAX_TAG_KEY_BYTES and len(key.encode()) > MAX_TAG_KEY_BYTES:
         raise Rejected(
@@ -203,7 +202,7 @@ def _tag_value(key: str, value: Json, field: str) -> str:
 
 def _name_part(provider: str, name: str, index: int) -> str | None:
     """A part of an ARN (arn:partition:service:region:account) or CRN (crn:v1:…:service:location:scope)."""
-    prefix = {"aws": "arn:", "ibm": "crn:"}.get(provider)
+    prefix = _NAME_PREFIX.get(provider)
     if prefix is None or not name.startswith(prefix):
         return None
     parts = name.split(":")
@@ -211,9 +210,11 @@ def _name_part(provider: str, name: str, index: int) -> str | None:
 
 
 def _aws_account(native_id: str, document: Document) -> str | None:
+    if (own := _name_part("aws", native_id, 4)) and _ACCOUNT_ID.match(own):
+        return own
     told = (document.get(key) for key in ("OwnerId", "AccountId", "accountId"))
     named = (_name_part("aws", name, 4) for name in arns(document))
-    for found in itertools.chain((_name_part("aws", native_id, 4),), told, named):
+    for found in itertools.chain(told, named):
         if isinstance(found, str) and _ACCOUNT_ID.match(found):
             return found
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,13 +21,20 @@ RESOURCE_PART = "resource"
 # A line that names an asset and carries no content: it proves the asset exists and erases nothing.
 LISTING_PART = "listing"
 
+# A zone's name begins with its region's.
+_ZONES = {
+    "aws": re.compile(r"^([a-z]{2}(?:-[a-z]+)+-\d+)(?:-[a-z]+-\d+)?[a-z]$"),
+    "gcp": re.compile(r"^([a-z]+-[a-z]+\d+)-[a-z]$"),
+    "ibm": re.compile(r"^([a-z]{2}-[a-z]+)-\d+$"),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class ResourceRecord:
     """One resource, or one part of it, normalised at ingest.
 
     `native_id` is the cloud's own id as given; `type` is lower-case; `location` is normalised (zone or
-    region), `region` is the region it lies in; `account` is a subscription, AWS account, project or IBM
+    region); `account` is a subscription, AWS account, project or IBM
     account. `tags` is flat, text to text, keys as given. `document` is the cloud's own document, whole
     (`part == "whole"`), or what one line of a several-line export says of it. `line` counts from 1.
     """
@@ -37,13 +45,17 @@ class ResourceRecord:
     name: str
     group_name: str | None
     location: str | None
-    region: str | None
     account: str | None
     tags: dict[str, str]
     status: str | None
     document: dict[str, Any]
     line: int
     part: str = WHOLE
+
+    @property
+    def region(self) -> str | None:
+        """The region that the location is or lies in."""
+        return region_of(self.provider, self.location)
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -60,6 +72,14 @@ class Refusal:
     field: str | None
     reason: str
     native_id: str | None = None
+
+
+def region_of(provider: str, location: str | None) -> str | None:
+    """The region that a normalised location lies in: `us-east-1a` → `us-east-1`."""
+    if location is None or provider not in _ZONES:
+        return location
+    zone = _ZONES[provider].match(location)
+    return zone[1] if zone else location
 
 
 class Rejected(Exception):

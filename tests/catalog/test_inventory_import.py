@@ -160,3 +160,48 @@ def test_checks_are_planned_for_the_tables_as_they_are_before_rows_are_written(i
     said = [query["sql"].strip() for query in queries]
     (written,) = [n for n, sql in enumerate(said) if "INSERT INTO resources" in sql]
     assert "DISCARD PLANS" in said[:written]
+
+
+def test_a_superseded_row_is_named_by_its_id_whatever_is_in_it(in_tenant: Tenant) -> None:
+    odd = 'a\tb\\c\n"d"\\t'
+    first = bucket(1, Round=1) | {"id": odd}
+    assert counts(import_rows([first, bucket(2), first | {"name": "later"}])) == (3, 2, 0, 1)
+    (refusal,) = ImportRefusal.objects.all()
+    assert (refusal.native_id, refusal.line) == (odd, 1)
+    assert Resource.objects.get(name="later").native_id == odd
+
+
+def test_a_document_is_stored_as_it_is_written(in_tenant: Tenant) -> None:
+    raw = (
+        b'{"id": "x", "provider": "aws", "type": "aws.s3", "name": "a\\\\b", "tags": {"k\\t": "v\\n\\u00e9"}, "properties": '
+        b'{"big": 123456789012345678901234567890, "real": 1e16, "path": "c:\\\\d\\\\N", "line": "\\r\\n\\t", "e": "1e+20"}}\n'
+    )
+    assert counts(import_bytes(raw)) == (1, 1, 0, 0)
+    stored = Resource.objects.select_related("document").get()
+    assert (stored.name, stored.tags) == ("a\\b", {"k\t": "v\né"})
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT properties->>'big', properties->>'real' FROM resource_properties")
+        assert cursor.fetchone() == ("123456789012345678901234567890", "10000000000000000")
+    assert stored.document.properties["path"] == "c:\\d\\N"
+    assert stored.document.properties["line"] == "\r\n\t"
+    assert counts(import_bytes(raw)) == (1, 0, 1, 0)
+
+
+def test_what_is_stored_is_looked_up_by_key_however_old_the_statistics_are(in_tenant: Tenant) -> None:
+    """A hash of the tenant's documents for each batch would make a large import grow with its square."""
+    plans: list[str] = []
+
+    def explain(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if "FROM incoming" in sql:
+            with connection.connection.cursor() as cursor:
+                cursor.execute(f"EXPLAIN {sql}", params)
+                plans.append("\n".join(row[0] for row in cursor.fetchall()))
+        return execute(sql, params, many, context)
+
+    import_rows([bucket(n) for n in range(50)])
+    with connection.execute_wrapper(explain):
+        import_rows([bucket(n) for n in range(3_000)])
+    assert len(plans) == 2
+    for plan in plans:
+        assert "Nested Loop Left Join" in plan
+        assert "Hash" not in plan

@@ -63,7 +63,6 @@ def test_a_plain_row_becomes_a_normalised_record() -> None:
         name="disk",
         group_name=None,
         location="us-east-1a",
-        region="us-east-1",
         account=None,
         tags={"env": "prod"},
         status="in-use",

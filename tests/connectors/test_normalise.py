@@ -13,10 +13,9 @@ from apps.connectors.normalise import (
     normalise_location,
     normalise_tags,
     normalise_type,
-    region_of,
     status_of,
 )
-from apps.connectors.records import Rejected
+from apps.connectors.records import Rejected, region_of
 
 ARM = "/subscriptions/AB-12/resourceGroups/Web-RG/providers/Microsoft.Web/sites/a"
 CRN = "crn:v1:bluemix:public:is:us-south-1:a/0123abcd::instance:x"

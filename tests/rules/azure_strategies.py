@@ -61,6 +61,15 @@ LITERALS = [
     "12ab",
     "a/b/c",
     "x;y",
+    "10.0.0.0/8",
+    "10.0.0.0 - 10.0.0.255",
+    "10.0.0.9-10.0.0.1",
+    "10.0.0.1/33",
+    "2001:DB8::/32",
+    "2001:db8::1",
+    "::-ffff::",
+    "1:2:3:4:5:6:7::",
+    "::1-10.0.0.1",
 ]
 PATTERNS = ["*", "a*", "*b", "p*d", "5%*", "a_*", "a\\*", "A", "", "*Ö*"[:2], "10.*"]
 MATCHES = ["##", "??", "#?", "..", "a.b", "####-##-##", "a\\b", "50%", "(a|b)", "[a]", "prod", "^a$", ""]
@@ -175,6 +184,10 @@ def _expressions(*, counted: bool) -> st.SearchStrategy[str]:
             [f"current('{_COUNTED}')", f"current('{_COUNTED}.value')", "current()"]
         )
 
+    ranges = st.sampled_from(
+        ["'10.0.0.0/8'", "'10.0.0.0-10.0.0.1'", "'2001:db8::/32'", "'::/0'", "'nonsense'"]
+    )
+
     def grown(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         one = st.sampled_from(
             ["length", "empty", "first", "last", "toLower", "toUpper", "string", "array", "int", "trim"]
@@ -193,6 +206,17 @@ def _expressions(*, counted: bool) -> st.SearchStrategy[str]:
             | st.builds("not({})".format, st.builds("empty({})".format, inner))
             | st.builds("and(empty({}), greater(length({}), 1))".format, inner, inner)
             | st.builds("add(length({}), {})".format, inner, st.sampled_from(["1", "-2"]))
+            | st.builds("substring({}, {})".format, inner, st.sampled_from(["0", "2", "-1", "length('abc')"]))
+            | st.builds(
+                "substring({}, {}, {})".format,
+                inner,
+                st.sampled_from(["0", "1", "sub(length(field('name')), 1)"]),
+                st.sampled_from(["0", "1", "3", "length(field('kind'))"]),
+            )
+            | st.builds("tryGet({}, {})".format, inner, st.sampled_from(["'value'", "'ENV'", "0", "-1"]))
+            | st.builds("tryGet({}, 0, 'Value')".format, inner)
+            | st.builds("ipRangeContains({}, {})".format, ranges, inner)
+            | st.builds("ipRangeContains({}, {})".format, inner, ranges)
         )
 
     return st.recursive(atoms, grown, max_leaves=4).map(lambda body: f"[{body}]")

@@ -8,9 +8,9 @@ differs. An unchanged row is neither written nor locked.
 
 from __future__ import annotations
 
-import json
 import tempfile
 import uuid
+from array import array
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -18,9 +18,11 @@ from typing import IO, Any
 from django.db import connection
 
 from apps.connectors.files import FORMATS, read
+from apps.connectors.files.strict_json import to_text
 from apps.connectors.masking import masked
 from apps.connectors.records import PART_KEYS, RESOURCE_PART, WHOLE, Refusal, ResourceRecord
 from apps.core.context import current_tenant_id, tenant_transaction
+from apps.core.db.copying import copy_json, copy_text, from_copy_text
 from apps.core.db.plans import forget_plans
 from apps.core.errors import InvalidInput
 
@@ -30,6 +32,7 @@ from .secret_marks import fingerprint_key
 
 BATCH_ROWS = 5_000
 BATCH_BYTES = 32 * 1024 * 1024
+SPOOL_BUFFER = 1024 * 1024
 
 # Core columns of both tables; COPY's order.
 COLUMNS = (
@@ -40,12 +43,13 @@ COLUMNS = (
     "group_name",
     "location",
     "account",
-    "tags",
     "status",
     "native_id",
     "part",
+    "tags",
     "document",
 )
+_NATIVE_ID = COLUMNS.index("native_id")
 
 
 def import_inventory(
@@ -61,10 +65,10 @@ def import_inventory(
         raise InvalidInput(f"There is no format {format!r}; known: {', '.join(FORMATS)}.", field="format")
     log = ImportLog(kind="inventory", source=name, format=format or "", progress=progress)
     try:
-        with tempfile.TemporaryFile() as spool:
-            last = _spool(read(source, format), spool, log)
+        with tempfile.TemporaryFile(buffering=SPOOL_BUFFER) as spool:
+            spooled = _spool(read(source, format), spool, log)
             spool.seek(0)
-            _merge_spool(spool, last, log)
+            _merge_spool(spool, spooled, log)
     except BaseException as error:
         log.finish(
             status="failed", error=f"{type(error).__name__}: {error}"[:500] if str(error) else "Cancelled."
@@ -74,82 +78,75 @@ def import_inventory(
     return log.run
 
 
-class _LastOf:
-    """For each key the number of its last row in the spool, and that row's line; about 100 bytes a key."""
+class _Spooled:
+    """Which row each line of the spool is: (resource, part) as a hash and the line of the file, 16 bytes; and for each
+    key the number of its last row, about 100 bytes."""
 
     def __init__(self) -> None:
-        self._rows: dict[int, tuple[int, int]] = {}
+        self._keys, self._lines = array("q"), array("q")
+        self._last: dict[int, int] = {}
 
-    def note(self, key: int, number: int, line: int) -> None:
-        self._rows[key] = (number, line)
+    def note(self, key: int, line: int) -> None:
+        self._last[key] = len(self._keys)
+        self._keys.append(key)
+        self._lines.append(line)
 
-    def superseded_by(self, key: int, number: int) -> int | None:
-        last_number, line = self._rows[key]
-        return None if last_number == number else line
+    def superseded(self, number: int) -> tuple[int, int] | None:
+        """The line of a row that a later one of its key follows, and the line of the last of them."""
+        last = self._last[self._keys[number]]
+        return None if last == number else (self._lines[number], self._lines[last])
 
 
-def _spool(items: Iterator[ResourceRecord | Refusal], spool: IO[bytes], log: ImportLog) -> _LastOf:
+def _spool(items: Iterator[ResourceRecord | Refusal], spool: IO[bytes], log: ImportLog) -> _Spooled:
     tenant = str(current_tenant_id())
-    last = _LastOf()
-    number = 0
+    spooled = _Spooled()
     for item in items:
         log.read += 1
         if isinstance(item, Refusal):
             log.refuse(item.line, item.field, item.reason, item.native_id)
         else:
-            provider, type_, native_id = item.key
-            row_id = resource_key(tenant, provider, type_, native_id)
-            key = hash((row_id, item.part))
-            last.note(key, number, item.line)
-            head = f"{key} {number} {item.line} {json.dumps(item.native_id)}\n"
-            spool.write(head.encode() + copy_line(row_id, item))
-            number += 1
+            row_id = resource_key(tenant, *item.key)
+            spooled.note(hash((row_id, item.part)), item.line)
+            spool.write(copy_line(row_id, item))
         if log.read % BATCH_ROWS == 0:
             log.save()
-    return last
+    return spooled
 
 
 def copy_line(row_id: str, record: ResourceRecord) -> bytes:
-    """A record as a line of COPY's text form, under the row's id; values that may be secret stay outside."""
+    """A record as a line of COPY's text form, under the row's id; its columns are COLUMNS.
+
+    Values that may be secret stay outside: what is written nowhere can be read nowhere.
+    """
     record = masked(record, fingerprint_key(current_tenant_id()))
-    values = (
-        row_id,
-        record.provider,
-        record.type,
-        record.name,
-        record.group_name,
-        record.location,
-        record.account,
-        _json(record.tags),
-        record.status,
-        record.native_id,
-        record.part,
-        _json(record.document),
+    texts = copy_text(
+        (
+            row_id,
+            record.provider,
+            record.type,
+            record.name,
+            record.group_name,
+            record.location,
+            record.account,
+            record.status,
+            record.native_id,
+            record.part,
+        )
     )
-    return ("\t".join(map(_copy_text, values)) + "\n").encode()
+    return b"%b\t%b\t%b\n" % (
+        texts.encode(),
+        copy_json(to_text(record.tags)) if record.tags else b"{}",
+        copy_json(to_text(record.document)),
+    )
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
-
-
-def _copy_text(value: str | None) -> str:
-    return "\\N" if value is None else value.translate(_ESCAPES)
-
-
-def _merge_spool(spool: IO[bytes], last: _LastOf, log: ImportLog) -> None:
+def _merge_spool(spool: IO[bytes], spooled: _Spooled, log: ImportLog) -> None:
     batch: list[bytes] = []
     ids: set[bytes] = set()
     size = 0
-    while head := spool.readline():
-        row = spool.readline()
-        key, number, line, native_id = head.split(b" ", 3)
-        by = last.superseded_by(int(key), int(number))
-        if by is not None:
-            log.refuse(int(line), None, f"superseded by line {by}", json.loads(native_id))
+    for number, row in enumerate(spool):
+        if lines := spooled.superseded(number):
+            log.refuse(lines[0], None, f"superseded by line {lines[1]}", _native_id(row))
             continue
         row_id = row[: row.index(b"\t")]
         if len(batch) >= BATCH_ROWS or size >= BATCH_BYTES or row_id in ids:
@@ -162,11 +159,16 @@ def _merge_spool(spool: IO[bytes], last: _LastOf, log: ImportLog) -> None:
         merge_rows(batch, log)
 
 
+def _native_id(row: bytes) -> str:
+    return from_copy_text(row.split(b"\t", _NATIVE_ID + 1)[_NATIVE_ID].decode())
+
+
 def merge_rows(rows: list[bytes], log: ImportLog) -> None:
     """Write rows that `copy_line` has made, each id once, in a transaction of its own; counts into `log`."""
     tenant_id = current_tenant_id()
     with tenant_transaction(tenant_id), connection.cursor() as cursor:
         forget_plans(cursor)
+        cursor.execute(_SETTINGS)
         cursor.execute(_TEMPORARY)
         with cursor.copy(f"COPY incoming ({', '.join(COLUMNS)}) FROM STDIN") as copy:
             copy.write(b"".join(rows))
@@ -177,17 +179,21 @@ def merge_rows(rows: list[bytes], log: ImportLog) -> None:
     log.save()
 
 
+# A batch's documents are sorted in memory.
+_SETTINGS = f"SET LOCAL work_mem = '{3 * BATCH_BYTES // 1024}kB'"
 _TEMPORARY = """
 CREATE TEMPORARY TABLE incoming (
-    id text PRIMARY KEY, provider text, type text, name text, group_name text, location text, account text,
+    id text, provider text, type text, name text, group_name text, location text, account text,
     tags jsonb, status text, native_id text, part text, document jsonb
-) ON COMMIT DROP
+) WITH (toast_tuple_target = 8160) ON COMMIT DROP
 """
 
+# What is stored of a row is looked up by its key: LIMIT leaves the planner no other way. In the midst of a large import
+# its statistics are always old, and it would hash all of the tenant's documents for each batch.
 # A line that holds only a part of an asset changes its document, not what the resource line says of it.
 _RESOURCES = """
 WITH changed AS (
-    SELECT i.* FROM incoming i LEFT JOIN resources r ON r.id = i.id
+    SELECT i.* FROM incoming i LEFT JOIN LATERAL (SELECT * FROM resources WHERE id = i.id LIMIT 1) r ON true
     WHERE r.id IS NULL OR (i.part IN (%(whole)s, %(resource)s) AND
         (r.name, r.group_name, r.location, r.account, r.tags, r.status, r.native_id) IS DISTINCT FROM
         (i.name, i.group_name, i.location, i.account, i.tags, i.status, i.native_id))
@@ -211,7 +217,8 @@ WITH merged AS (
                  (SELECT jsonb_object_agg(k, p.properties -> k) FROM unnest(%(parts)s::text[]) k
                   WHERE p.properties ? k), '{}'::jsonb) || i.document
              ELSE coalesce(p.properties, '{}'::jsonb) || i.document END AS document
-    FROM incoming i LEFT JOIN resource_properties p ON p.resource_id = i.id
+    FROM incoming i LEFT JOIN LATERAL (
+        SELECT properties FROM resource_properties WHERE resource_id = i.id LIMIT 1) p ON true
 )
 INSERT INTO resource_properties (resource_id, tenant_id, type, properties)
 SELECT id, %(tenant)s, type, document FROM merged WHERE stored IS DISTINCT FROM document ORDER BY type, id
@@ -230,7 +237,6 @@ def _write(cursor: Any, tenant_id: uuid.UUID) -> int:
         "resource": RESOURCE_PART,
         "parts": list(PART_KEYS.values()),
     }
-    cursor.execute("ANALYZE incoming")
     cursor.execute(_RESOURCES, values)
     core = {row[0] for row in cursor.fetchall()}
     cursor.execute(_DOCUMENTS, values)

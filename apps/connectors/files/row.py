@@ -15,7 +15,6 @@ from apps.connectors.normalise import (
     normalise_location,
     normalise_tags,
     normalise_type,
-    region_of,
     status_of,
 )
 from apps.connectors.records import PROVIDERS, WHOLE, Refusal, Rejected, ResourceRecord
@@ -65,15 +64,13 @@ def build(
     place = optional_text("location", location, MAX_SHORT_TEXT_BYTES) or document_location(
         provider, identity, document
     )
-    normalised = normalise_location(provider, place)
     return ResourceRecord(
         native_id=identity,
         provider=provider,
         type=normalise_type(required_text("type", type_, MAX_TYPE_BYTES)),
         name=optional_text("name", name, MAX_NAME_BYTES) or _tail(identity),
         group_name=_short(group_of(provider, identity, document)),
-        location=_short(normalised),
-        region=_short(region_of(provider, normalised)),
+        location=_short(normalise_location(provider, place)),
         account=_short(account or account_of(provider, identity, document)),
         tags=normalise_tags(tags),
         status=status or status_of(provider, document),
@@ -119,7 +116,9 @@ def _tail(native_id: str) -> str:
 
 def _short(value: str | None) -> str | None:
     """A derived text is no reason to refuse a row: one that is too long to be true is left out."""
-    return value if value is None or len(value.encode()) <= MAX_SHORT_TEXT_BYTES else None
+    if value is None or len(value) * 4 <= MAX_SHORT_TEXT_BYTES:
+        return value
+    return value if len(value.encode()) <= MAX_SHORT_TEXT_BYTES else None
 
 
 def _name_of(row: Row) -> str | None:

@@ -2,6 +2,11 @@
 
 Refused: NaN and Infinity, numbers beyond a double, a key twice in one object, nesting over MAX_DEPTH, NUL and
 lone surrogates (jsonb takes neither: PostgreSQL manual, 8.14 "JSON Types"), and bytes that are not UTF-8.
+
+orjson reads ten times as fast as the standard library with its hooks, and is silent where it drops a repeated key or
+rounds an integer of more than 64 bits. Both show in what it writes again: a pair that was dropped took its colon along,
+and such a number has an exponent. A row of which either may be true, and every row that orjson refuses, is read by the
+strict decoder, which has the last word and names the place.
 """
 
 from __future__ import annotations
@@ -12,24 +17,53 @@ import re
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
+import orjson
+
 from apps.connectors.bounds import MAX_DEPTH, MAX_INTEGER_DIGITS
 from apps.connectors.records import Rejected
 
 # Escapes that may stand for NUL or half a surrogate pair; only rows that have one are walked.
 _SUSPECT_ESCAPE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 _BAD_CHARACTER = re.compile("[\x00\ud800-\udfff]")
+# Written so, a colon can't be counted.
+_ESCAPED_COLON = re.compile(rb"\\u003[aA]")
 
 
 def parse_object(raw: bytes) -> dict[str, Any]:
     """The JSON object in `raw`, without its byte order mark. Raises Rejected naming the key or the column."""
-    value = _load(decode(raw))
+    value = _loaded_fast(raw)
+    if value is None:
+        value = _load(decode(raw))
     if not isinstance(value, dict):
         raise Rejected(None, f"the row is {json_type(value)}, not an object")
-    if _SUSPECT_ESCAPE.search(raw):
+    if b"\\" in raw and _SUSPECT_ESCAPE.search(raw):
         _refuse_bad_characters(value)
     if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH:
         _refuse_depth(value)
     return value
+
+
+def _loaded_fast(raw: bytes) -> dict[str, Any] | None:
+    """What the strict decoder would give, or None where that one is to be asked."""
+    try:
+        value = orjson.loads(raw)
+        again = orjson.dumps(value)
+    except (ValueError, TypeError):
+        return None
+    if not isinstance(value, dict) or again.count(b":") != raw.count(b":"):
+        return None
+    # Single bytes are looked for first: most rows have neither, and for one byte it takes a fifth of the time.
+    if (b"\\" in raw and _ESCAPED_COLON.search(raw)) or (b"+" in again and b"e+" in again):
+        return None
+    return value
+
+
+def to_text(value: Any) -> bytes:
+    """A value that `parse_object` has given as compact JSON in UTF-8."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:  # an integer of more than 64 bits
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def to_bytes(value: dict[str, Any]) -> bytes:

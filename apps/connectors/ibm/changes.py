@@ -10,7 +10,7 @@ import botocore.exceptions
 
 from ..calls import Made
 from ..errors import CloudConflict, CloudInvalid
-from ..normalise import region_of
+from ..records import region_of
 
 if TYPE_CHECKING:
     from .cloud import IbmCloud

@@ -19,6 +19,7 @@ from apps.catalog.services.importing import ImportLog, Progress
 from apps.connectors.billing import FORMATS, Charge, CutShort, read
 from apps.connectors.records import Refusal
 from apps.core.context import current_tenant_id, tenant_transaction
+from apps.core.db.copying import copy_text
 from apps.core.errors import InvalidInput
 
 from .merging import merge
@@ -83,16 +84,9 @@ def _spool(items: Iterator[Charge | Refusal], spool: IO[bytes], log: ImportLog) 
     return spooled
 
 
-_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
-
-
 def copy_line(values: tuple[str | None, ...]) -> bytes:
     """A charge in COPY's text form, headed by the digest of its content."""
-    line = "\t".join(["\\N" if value is None else value for value in values])
-    plain = line.count("\\") == values.count(None) and line.count("\t") == len(values) - 1
-    if not plain or "\n" in line or "\r" in line:
-        line = "\t".join("\\N" if value is None else value.translate(_ESCAPES) for value in values)
-    raw = line.encode()
+    raw = copy_text(values).encode()
     return b"%b\t%b\n" % (hashlib.blake2b(raw, digest_size=16).hexdigest().encode(), raw)
 
 

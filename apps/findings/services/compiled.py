@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from apps.catalog.models import Policy
 from apps.core.context import current_tenant_id
+from apps.rules.sql.layout import laid_out
 from apps.rules.sql.query import hits_query
 
 from .preview import compile_for_preview, definition_of
@@ -17,7 +18,8 @@ LONGEST = 200_000
 
 @dataclass(frozen=True)
 class Compiled:
-    """`sql` has `%s` placeholders, `params` their values in order; `plan` is EXPLAIN's text, not executed."""
+    """`sql` is broken into lines and has `%s` placeholders, `params` their values in order; `plan` is EXPLAIN's text,
+    not executed."""
 
     sql: str
     params: tuple[str, ...]
@@ -35,7 +37,7 @@ def compiled_of(*, policy: Policy) -> Compiled:
         cursor.execute(f"EXPLAIN (COSTS ON, VERBOSE OFF) {query.text}", query.params)
         plan = "\n".join(row[0] for row in cursor.fetchall())
     return Compiled(
-        sql=query.text[:LONGEST],
+        sql=laid_out(query.text[:LONGEST]),
         params=tuple(str(param)[:200] for param in query.params),
         plan=plan[:LONGEST],
         types=tuple(sorted(rule.resource_types)) if rule.resource_types is not None else None,

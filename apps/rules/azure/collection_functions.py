@@ -11,6 +11,7 @@ from decimal import Decimal
 from apps.rules.azure.operands import Args, as_whole, fail, given, is_kind, same
 from apps.rules.azure.texts import text_of
 from apps.rules.dialect import Function, SqlScope
+from apps.rules.errors import EvaluationError
 from apps.rules.sql.fragment import FALSE, Sql, all_of, integer, join, sql, text
 from apps.rules.sql.values import SqlValue
 from apps.rules.text import ascii_lower
@@ -171,6 +172,24 @@ def item_sql(args: Sequence[SqlValue], scope: SqlScope) -> SqlValue:
         return SqlValue("json", sql("null::jsonb"), FALSE)
     made = scope.share(found)
     return SqlValue("json", made, sql("({} is not null)", made))
+
+
+def try_get_value(args: Args) -> Json:
+    """tryGet(base, name or index, …): the member, or null where there is none, whatever the base is."""
+    found: JsonOrMissing = args[0]
+    for index in args[1:]:
+        try:
+            found = item_value((found, index))
+        except EvaluationError:
+            return None
+    return given(found)
+
+
+def try_get_sql(args: Sequence[SqlValue], scope: SqlScope) -> SqlValue:
+    found = args[0]
+    for index in args[1:]:
+        found = item_sql((found, index), scope)
+    return SqlValue("json", sql("coalesce({}, 'null'::jsonb)", found.json()))
 
 
 def contains_value(args: Args) -> Json:

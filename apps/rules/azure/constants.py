@@ -7,7 +7,6 @@ and IndexError mean that it cannot be computed.
 from __future__ import annotations
 
 import base64
-import ipaddress
 import json
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -84,33 +83,6 @@ def _shown(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _in_range(args: Arguments) -> Json:
-    """ipRangeContains(range, target): Azure Policy's own function; a range is an address, a CIDR or
-    "first-last"."""
-    outer, inner = _addresses(args[0]), _addresses(args[1])
-    return bool(outer[0].version == inner[0].version and outer[0] <= inner[0] and inner[1] <= outer[1])
-
-
-def _addresses(value: str) -> Any:
-    if "-" in value:
-        first, _, last = value.partition("-")
-        return ipaddress.ip_address(first.strip()), ipaddress.ip_address(last.strip())
-    network = ipaddress.ip_network(value.strip(), strict=False)
-    return network[0], network[-1]
-
-
-def _try_get(args: Arguments) -> Json:
-    value: Any = args[0]
-    for key in args[1:]:
-        in_object = isinstance(value, dict) and key in value
-        in_array = isinstance(value, list) and isinstance(key, int) and 0 <= key < len(value)
-        if not (in_object or in_array):
-            return None
-        value = value[key]
-    found: Json = value
-    return found
-
-
 def _compare(test: Callable[[Any, Any], bool]) -> Callable[[Arguments], Json]:
     def compare(args: Arguments) -> Json:
         left, right = args
@@ -137,14 +109,6 @@ def _plain(evaluate: Callable[[Arguments], Any]) -> Callable[[Arguments], Json]:
     return call
 
 
-def _substring(args: Arguments) -> Json:
-    value, start = str(args[0]), int(args[1])
-    length = int(args[2]) if len(args) > 2 else len(value) - start
-    if start < 0 or length < 0 or start + length > len(value):
-        raise ValueError("reaches beyond")
-    return value[start : start + length]
-
-
 CONSTANT_FUNCTIONS: dict[str, Callable[[Arguments], Json]] = {
     **{name.lower(): _plain(each.evaluate) for name, each in FUNCTIONS.items() if "_" not in name},
     "adddays": _add_days,
@@ -160,7 +124,6 @@ CONSTANT_FUNCTIONS: dict[str, Callable[[Arguments], Json]] = {
     "range": _range,
     "padleft": _pad_left,
     "format": _format,
-    "substring": _substring,
     "lastindexof": lambda args: args[0].lower().rfind(args[1].lower()),
     "take": lambda args: args[0][: max(int(args[1]), 0)],
     "skip": lambda args: args[0][max(int(args[1]), 0) :],
@@ -174,8 +137,6 @@ CONSTANT_FUNCTIONS: dict[str, Callable[[Arguments], Json]] = {
     "null": lambda args: None,
     "items": lambda args: [{"key": key, "value": args[0][key]} for key in sorted(args[0])],
     "objectkeys": lambda args: list(args[0]),
-    "tryget": _try_get,
-    "iprangecontains": _in_range,
     "less": _compare(lambda a, b: a < b),
     "lessorequals": _compare(lambda a, b: a <= b),
     "greater": _compare(lambda a, b: a > b),

@@ -7,6 +7,7 @@ Microsoft Learn, "ARM template functions"; "Azure Policy definition structure: p
 from __future__ import annotations
 
 from apps.rules.azure import collection_functions as collection
+from apps.rules.azure import networks
 from apps.rules.azure import text_functions as text
 from apps.rules.azure import value_functions as value
 from apps.rules.dialect import Function
@@ -25,13 +26,16 @@ FUNCTIONS: dict[str, Function] = {
     "startsWith": Function(text.starts_value, text.affix_sql("starts_with({}, {})")),
     "endsWith": Function(text.ends_value, text.affix_sql("(right({}, length({})) = {})")),
     "indexOf": Function(text.index_of_value, text.index_of_sql),
+    "substring": Function(text.substring_value, text.substring_sql),
     "length": Function(collection.length_value, collection.length_sql),
     "empty": Function(collection.empty_value, collection.empty_sql),
     "first": collection.end_of(0),
     "last": collection.end_of(-1),
+    "tryGet": Function(collection.try_get_value, collection.try_get_sql),
     "contains": Function(collection.contains_value, collection.contains_sql),
     "intersection": Function(collection.intersection_value, collection.intersection_sql),
     "array": Function(collection.array_value, collection.array_sql),
+    "ipRangeContains": Function(networks.contains_value, networks.contains_sql),
     "equals": Function(value.equal_value, value.equal_sql),
     "int": Function(value.int_value, value.int_sql),
     "string": Function(value.text_value, value.text_sql),
@@ -82,6 +86,7 @@ ARITY: dict[str, tuple[int, int]] = {
     "replace": (3, 3),
     "concat": (1, 100),
     "substring": (2, 3),
+    "tryget": (2, 100),
     "padleft": (2, 3),
 }
 """How many arguments a function takes, by lower-cased name: least and most."""

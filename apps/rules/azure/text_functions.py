@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from apps.rules.azure.operands import Args, as_text, as_whole, fail, is_kind
+from apps.rules.azure.operands import Args, as_text, as_whole, fail, is_kind, whole_sql
 from apps.rules.azure.texts import text_of
 from apps.rules.dialect import Function, SqlScope
-from apps.rules.sql.fragment import all_of, join, sql, text
+from apps.rules.sql.fragment import TRUE, Sql, all_of, join, sql, text
 from apps.rules.sql.values import SqlValue
 from apps.rules.text import ascii_lower
 from apps.rules.tree import Json
@@ -124,10 +124,28 @@ def index_of_sql(args: Sequence[SqlValue], scope: SqlScope) -> SqlValue:
     return SqlValue("number", sql("(strpos({}, {}) - 1)", *folded), valid)
 
 
-def _substring(args: Args) -> Json:
+def substring_value(args: Args) -> Json:
     value = as_text(args[0], "substring()")
     start = as_whole(args[1])
     length = as_whole(args[2]) if len(args) > 2 else len(value) - start
     if start < 0 or length < 0 or start + length > len(value):
         raise fail("substring() reaches beyond its text")
     return value[start : start + length]
+
+
+def substring_sql(args: Sequence[SqlValue], scope: SqlScope) -> SqlValue:
+    value = scope.share(sql("coalesce({}, '')", args[0].text()))
+    start, start_whole = whole_sql(args[1])
+    length, length_whole = whole_sql(args[2]) if len(args) > 2 else (sql("0"), TRUE)
+    within = sql("({} >= 0 and {} >= 0 and {} + {} <= length({}))", start, length, start, length, value)
+    valid = scope.share(all_of([is_kind(args[0], "string"), start_whole, length_whole, within]))
+    first, how_many = _integer(start), _integer(length)
+    rest = sql("substring({} from {} + 1)", value, first)
+    part = sql("substring({} from {} + 1 for {})", value, first, how_many)
+    made = sql("case when {} then {} end", valid, part if len(args) > 2 else rest)
+    return SqlValue("text", scope.share(made), valid)
+
+
+def _integer(number: Sql) -> Sql:
+    """Within bounds before it is cast: PostgreSQL computes what is constant whatever the CASE around it says."""
+    return sql("least(greatest({}, 0), 1000000000)::integer", number)
