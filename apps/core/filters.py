@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import django_filters
@@ -200,6 +201,22 @@ class InstantField(IsoDateTimeField):
             return found.astimezone(UTC) if found is not None else None
         except OverflowError as error:
             raise ValidationError("This instant is out of range.") from error
+
+
+class LeastFilter(django_filters.NumberFilter):
+    """Rows whose amount is this or more, up or down: exact decimals, never a float."""
+
+    schema = {"type": "string", "format": "decimal"}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("min_value", 0)
+        super().__init__(*args, **kwargs)
+
+    def filter(self, qs: Any, value: Decimal | None) -> Any:
+        if value is None:
+            return qs
+        name = self.field_name
+        return qs.filter(Q(**{f"{name}__gte": value}) | Q(**{f"{name}__lte": -value}))
 
 
 class TimeFilter(django_filters.IsoDateTimeFilter):

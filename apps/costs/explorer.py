@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import F, Max, QuerySet, Sum
-from django.db.models.functions import TruncMonth, TruncWeek
+from django.db.models import Case, DateField, F, Max, QuerySet, Sum, When
+from django.db.models.functions import Cast, TruncMonth, TruncWeek
 
+from apps.core.db.plain import plain_rows
 from apps.core.errors import InvalidInput
 
 from .models import CostPeriod, CostRollup, CostSettings, CostTagRollup
@@ -49,18 +51,10 @@ class Question:
 
     def earlier(self) -> Question | None:
         """The same question of the days to compare with."""
-        if self.compare == "previous":
-            shift = dt.timedelta(days=self.days)
-            return Question(
-                self.start - shift, self.end - shift, self.group, self.grain, self.metric, self.filters, "",
-                self.currency,
-            )  # fmt: skip
-        if self.compare == "year":
-            shift = dt.timedelta(days=364)  # the same weekdays
-            return Question(
-                self.start - shift, self.end - shift, self.group, self.grain, self.metric, self.filters, "",
-                self.currency,
-            )  # fmt: skip
+        shifts = {"previous": self.days, "year": 364}  # a year of the same weekdays
+        if self.compare in shifts:
+            shift = dt.timedelta(days=shifts[self.compare])
+            return replace(self, start=self.start - shift, end=self.end - shift, compare="")
         return None
 
 
@@ -186,10 +180,7 @@ def _last_day(settings: CostSettings) -> dt.date:
 def ask(question: Question, shown: int = SHOWN_GROUPS) -> Answer:
     """The dearest `shown` groups over the buckets, and all the rest as one."""
     buckets = list(_buckets(question))
-    amounts: dict[str, dict[dt.date, Decimal]] = {}
-    for name, bucket, amount in totals_by(question):
-        amounts.setdefault(name, {})[max(bucket, buckets[0])] = amount
-    before = _sums(question.earlier())
+    amounts, before = _amounts(question, buckets[0])
     sums = {name: sum(days.values(), Decimal(0)) for name, days in amounts.items()}
     names = sorted({*sums, *(before or {})}, key=lambda n: (-sums.get(n, Decimal(0)), n))
     lines = [_line(name, [name], amounts, buckets, before) for name in names[:shown]]
@@ -205,6 +196,33 @@ def ask(question: Question, shown: int = SHOWN_GROUPS) -> Answer:
         currency=question.currency,
         others=_other_currencies(question),
     )
+
+
+_Amounts = dict[str, dict[dt.date, Decimal]]
+
+
+def _amounts(question: Question, first: dt.date) -> tuple[_Amounts, dict[str, Decimal] | None]:
+    """Group → bucket → amount, and group → sum of the days to compare with, None where nothing is compared.
+
+    A week or month that began before the question begins with it. Days that lie right before the question's are read
+    with them, as a bucket of none.
+    """
+    earlier = question.earlier()
+    together = earlier is not None and earlier.end + dt.timedelta(days=1) == question.start
+    asked = replace(question, start=earlier.start) if earlier is not None and together else question
+    bucket: Any = Cast(_bucket(question), DateField())
+    if together:
+        bucket = Case(When(day__gte=question.start, then=bucket))
+    amounts: _Amounts = defaultdict(dict)
+    before: dict[str, Decimal] = {}
+    for name, day, amount in plain_rows(_totals(asked, bucket)):
+        if day is None:
+            before[name] = amount
+        else:
+            amounts[name][day if day > first else first] = amount
+    if earlier is not None and not together:
+        before = dict(plain_rows(rows_of(earlier).values_list("name").annotate(total=Sum(earlier.metric))))
+    return dict(amounts), None if earlier is None else before
 
 
 def _line(
@@ -258,22 +276,17 @@ def rows_of(question: Question) -> QuerySet[Any]:
 
 def totals_by(question: Question) -> QuerySet[Any]:
     """(group, bucket, amount), by bucket and then group: what the export holds, whole."""
-    rows = rows_of(question)
-    bucket: Any = {"day": F("day"), "week": _WEEKS, "month": _MONTHS}[question.grain]
-    totals: QuerySet[Any] = (
-        rows.annotate(bucket=bucket)
-        .values_list("name", "bucket")
-        .annotate(total=Sum(question.metric))
-        .order_by("bucket", "name")
-    )
+    return _totals(question, _bucket(question)).order_by("bucket", "name")
+
+
+def _totals(question: Question, bucket: Any) -> QuerySet[Any]:
+    rows = rows_of(question).annotate(bucket=bucket)
+    totals: QuerySet[Any] = rows.values_list("name", "bucket").annotate(total=Sum(question.metric)).order_by()
     return totals
 
 
-def _sums(question: Question | None) -> dict[str, Decimal] | None:
-    if question is None:
-        return None
-    rows = rows_of(question).values_list("name").annotate(total=Sum(question.metric)).order_by("name")
-    return dict(rows)
+def _bucket(question: Question) -> Any:
+    return {"day": F("day"), "week": _WEEKS, "month": _MONTHS}[question.grain]
 
 
 def _other_currencies(question: Question) -> dict[str, Decimal]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from apps.core.filters import ChoicesFilter, DayFilter, PrefixFilter, StrictFilterSet, TextFilter
+from apps.core.filters import ChoicesFilter, DayFilter, LeastFilter, PrefixFilter, StrictFilterSet, TextFilter
 
 from .models import ANOMALY_STATES, Budget, CostAnomaly, CostDay, CostLine, CostPeriod, UnitMetric
 from .models.budgets import BUDGET_SCOPES
@@ -50,6 +50,7 @@ class AnomalyFilter(StrictFilterSet):
     status = ChoicesFilter(ANOMALY_STATES, field_name="status")
     direction = ChoicesFilter(("up", "down"), field_name="direction")
     service = PrefixFilter("service", help_text="The service's name begins with this; case counts")
+    least = LeastFilter("impact", help_text="The difference is this amount or more, up or down")
     day_from = DayFilter("last_day", "gte", help_text="Ends on or after this day")
     day_to = DayFilter("last_day", "lte", help_text="Ends on or before this day")
 

@@ -203,7 +203,11 @@ class RecommendationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Ro
     queryset = Recommendation.objects.all()
     serializer_class = RecommendationSerializer
     filterset_class = RecommendationFilter
-    orderings = {"-created_at": Keyset("-created_at", "-id"), "created_at": Keyset("created_at", "id")}
+    orderings = {
+        "-created_at": Keyset("-created_at", "-id"),
+        "created_at": Keyset("created_at", "id"),
+        "-savings": Keyset("-savings_order", "-id"),
+    }
     lookup_value_converter = "uuid"
     write_permission = Permission.REQUEST
 

@@ -13,6 +13,7 @@ from apps.core.db.fields import TransactionNow
 from apps.core.filters import (
     ChoicesFilter,
     FlagFilter,
+    LeastFilter,
     SearchFilter,
     StrictFilterSet,
     TextFilter,
@@ -81,6 +82,7 @@ class RecommendationFilter(StrictFilterSet):
     status = ChoicesFilter(RECOMMENDATION_STATES, field_name="status")
     kind = ChoicesFilter(RECOMMENDATION_KINDS, field_name="kind")
     severity = ChoicesFilter(SEVERITIES, field_name="severity")
+    least = LeastFilter("savings", help_text="It saves this amount a month or more")
     rule = TextFilter("rule")
     source = TextFilter("source", help_text="The tool that said so; empty for our own")
     resource = TextFilter("resource_id", help_text="Id of a resource")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Q, Value
+from django.db.models.functions import Coalesce
 
 from apps.catalog.models import SEVERITIES, Policy, Resource
 from apps.core.db.access import READ_INSERT_UPDATE, READ_ONLY, Privileges
@@ -199,6 +201,13 @@ class Recommendation(TenantModel):
     title = models.TextField()
     description = models.TextField(null=True)
     savings = NumericField(null=True)
+    # What they are put in order by: an ordering's columns are never null.
+    savings_order = models.GeneratedField(
+        expression=Coalesce("savings", Value(Decimal(0)), output_field=NumericField()),
+        output_field=NumericField(),
+        db_persist=True,
+        editable=False,
+    )
     risk_reduction = NumericField(null=True)
     confidence = NumericField(null=True)
     created_at = models.DateTimeField(db_default=TransactionNow())
@@ -230,6 +239,14 @@ class Recommendation(TenantModel):
         indexes = [
             models.Index(fields=["tenant", "kind", "severity"], name="recommendations_kind_severity"),
             models.Index("tenant", F("created_at").desc(), F("id").desc(), name="recommendations_recent"),
+            models.Index(
+                "tenant", F("savings_order").desc(), F("id").desc(), name="recommendations_by_saving"
+            ),
+            models.Index(
+                fields=["tenant", "resource_id"],
+                name="recommendations_resource",
+                condition=models.Q(resource_id__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

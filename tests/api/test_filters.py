@@ -90,6 +90,7 @@ GOOD = {
     "AsOfFilter": lambda f: "2026-01-01",
     "StateOfControl": lambda f: f.extra["choices"][0][0],
     "TagFilter": lambda f: "a=b",
+    "LeastFilter": lambda f: "1.5",
 }
 
 

@@ -11,13 +11,16 @@ from pathlib import Path
 import pytest
 
 from benchmarks.frame import at_least, at_most
-from benchmarks.run import ROOT, TOTAL_SECONDS, choose, subjects
+from benchmarks.run import ROOT, choose, subjects
+
+# No subject may take longer, in seconds; `make bench` gives each its own limit and all of them the sum.
+LONGEST = 600
 
 
 def test_every_subject_says_what_it_is_and_has_a_bound() -> None:
     found = subjects()
     assert "policy_hits" in found
-    assert all(title.endswith(".") and 0 < seconds <= TOTAL_SECONDS for title, seconds in found.values())
+    assert all(title.endswith(".") and 0 < seconds <= LONGEST for title, seconds in found.values())
     for name in found:
         assert (
             "\ndef run(bench: Bench) -> Iterator[Row]:"

@@ -108,12 +108,12 @@ class RowStream:
                 if header:
                     row, header = row[header:], 0
                 # Number of fields, a length, 0x00, columns, a length, 0x00, canonical bytes, leaf. Where columns and
-                # canonical bytes are of unequal length the row's is odd, or the cut is beside the columns' end and
-                # what was cut is not what was hashed: no row's bytes are the beginning of another's.
+                # canonical bytes are of unequal length the cut is beside the columns' end, and what was cut is not
+                # what was hashed: no row's bytes are the beginning of another's.
                 end = len(row) - 30 >> 1
                 entry = row[6:end]
                 leaf = sha256(entry).digest()
-                if row.startswith(entry, end + 4) and row.endswith(leaf) and not len(row) & 1:
+                if row[end + 4 :] == entry + leaf:
                     ids.append(row[11:27])
                     leaves.append(leaf)
         self._header = header

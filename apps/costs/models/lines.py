@@ -100,6 +100,12 @@ class CostLine(TenantModel):
                 name="cost_lines_by_resource",
                 condition=models.Q(resource_native_id__isnull=False),
             ),
+            # Of the resources that the inventory has, whatever way the bill writes their ids.
+            models.Index(
+                fields=["tenant", "resource_id", "day"],
+                name="cost_lines_by_known_resource",
+                condition=models.Q(resource_id__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

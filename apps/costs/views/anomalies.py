@@ -45,8 +45,13 @@ class AnomalyList(ListPage):
         "Days on which a service cost what its own weekdays do not explain. The likeliest cause comes first."
     )
     filterset_class = AnomalyFilter
-    primary = ("status", "direction", "service")
-    labels = {"service": "Service begins with", "day_from": "From", "day_to": "To"}
+    primary = ("status", "direction", "service", "least")
+    labels = {
+        "service": "Service begins with",
+        "least": "Difference of at least",
+        "day_from": "From",
+        "day_to": "To",
+    }
     sorts = (
         Sort("recent", "Latest first", Keyset("-last_day", "-id")),
         Sort("oldest", "Earliest first", Keyset("last_day", "id")),

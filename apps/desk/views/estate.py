@@ -7,11 +7,14 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from apps.actions.models import Action, ActionTarget
+from apps.actions.views.lists import title_of
 from apps.catalog.models import Policy, Resource
 from apps.catalog.services.controls import control_groups
 from apps.catalog.views.policies import declared_parameters
 from apps.core.json_tree import json_tree
-from apps.findings.models import PolicyException, ViolationEvent
+from apps.costs.of_resource import costs_of_resource
+from apps.findings.models import PolicyException, Recommendation, ViolationEvent
 from apps.findings.queries import violation_counts, violation_records
 from apps.tenancy.names import names_of_actors
 from apps.tenancy.pages import DetailPage
@@ -44,8 +47,22 @@ class ResourceDetail(DetailPage):
                 .order_by("-created_at", "-id")[:LISTED]
             ),
             events=[(event, policies.get(event.policy_id or "")) for event in events],
+            costs=costs_of_resource(resource.pk),
+            recommendations=list(
+                Recommendation.objects.filter(resource_id=resource.pk)
+                .exclude(status="gone")
+                .order_by("-savings_order", "-id")[: LISTED + 1]
+            ),
+            actions=_actions(resource),
             **kwargs,
         )
+
+
+def _actions(resource: Resource) -> list[tuple[Action, str, ActionTarget]]:
+    """(action, what it does, how far it is on this resource), the latest first."""
+    targets = ActionTarget.objects.filter(resource_id=resource.pk).select_related("action")
+    latest = targets.order_by("-action__created_at", "-action_id")[: LISTED + 1]
+    return [(target.action, title_of(target.action), target) for target in latest]
 
 
 class PolicyDetail(DetailPage):

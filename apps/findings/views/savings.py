@@ -36,12 +36,13 @@ class RecommendationList(ListPage):
     template_name = "findings/recommendation_list.html"
     lead = "What is worth doing, beyond what a policy demands."
     filterset_class = RecommendationFilter
-    primary = ("search", "status", "kind", "severity")
+    primary = ("search", "status", "kind", "least")
     unlisted = ("resource",)
-    labels = {"search": "Title contains"}
+    labels = {"search": "Title contains", "least": "Saves at least"}
     sorts = (
         Sort("recent", "Latest first", Keyset("-created_at", "-id")),
         Sort("oldest", "Earliest first", Keyset("created_at", "id")),
+        Sort("savings", "Largest saving first", Keyset("-savings_order", "-id")),
     )
     columns = (
         Column("title", "Recommendation", css="main",
@@ -50,7 +51,8 @@ class RecommendationList(ListPage):
         Column("status", "State", cell=lambda r: cells.status(r.status)),
         Column("kind", "Kind", cell=lambda r: cells.coded(r.kind)),
         Column("description", "What to do", css="wide"),
-        Column("savings", "Saving a month", cell=lambda r: _amount(r.savings, r.currency), css="num"),
+        Column("savings", "Saving a month", cell=lambda r: _amount(r.savings, r.currency), sort="savings",
+               css="num"),
         Column("realised", "Realised", cell=lambda r: _amount(r.realised, r.currency), css="num"),
         Column("confidence", "Confidence", css="num"),
         Column("created_at", "Found", cell=lambda r: cells.moment(r.created_at), sort="recent", css="when"),
