@@ -14,7 +14,11 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from unfold.decorators import display
-from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import (
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from apps.core.errors import GovernanceError
 from apps.tenancy.admin_base import DeskModelAdmin
@@ -22,7 +26,7 @@ from apps.tenancy.admin_display import age, clamped
 from apps.tenancy.admin_lists import choice_filter
 from apps.tenancy.cloud_accounts import change_account, disconnect_account
 from apps.tenancy.models import CloudAccount
-from apps.tenancy.models_clouds import ACCOUNT_STATES, DISCONNECTED, PROVIDERS
+from apps.tenancy.models_clouds import ACCOUNT_STATES, DISCONNECTED, LISTINGS, PROVIDERS
 from apps.tenancy.roles import Permission
 
 from .services.discoveries import why_no_data
@@ -43,6 +47,10 @@ class AccountForm(forms.ModelForm):
         label="Regions", max_length=1000, required=False, widget=UnfoldAdminTextInputWidget(),
         help_text="Of AWS, separated by commas; all enabled regions if left empty",
     )  # fmt: skip
+    listing = forms.ChoiceField(
+        choices=[(name, name) for name in LISTINGS], widget=UnfoldAdminSelectWidget(choices=()),
+        help_text="Of AWS: each service's calls, AWS Config's aggregator, or Resource Explorer as well",
+    )  # fmt: skip
     every = forms.IntegerField(
         label="Discover every … minutes", required=False, widget=UnfoldAdminIntegerFieldWidget(),
         help_text="Left empty: by hand only",
@@ -50,7 +58,7 @@ class AccountForm(forms.ModelForm):
 
     class Meta:
         model = CloudAccount
-        fields = ("name",)
+        fields = ("name", "listing")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -75,7 +83,7 @@ class CloudAccountAdmin(DeskModelAdmin):
         "provider", "account", "state", "why", "external_id", "tested_at", "proven_at", "discovered_at",
         "discovery_due_at", "last_result_",
     )  # fmt: skip
-    fields = ("name", "credential_reference", "region_names", "every", *told)
+    fields = ("name", "credential_reference", "region_names", "listing", "every", *told)
     readonly_fields = told
     change_form_outer_before_template = "admin/desk/account_head.html"
 
@@ -86,7 +94,7 @@ class CloudAccountAdmin(DeskModelAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Looked at only, the form's own fields have no value to show: the columns stand in for them."""
         if obj is not None and not self.has_change_permission(request, obj):
-            return ("name", "reference", "regions", "discover_every_minutes", *self.told)
+            return ("name", "reference", "regions", "listing", "discover_every_minutes", *self.told)
         return self.fields
 
     @display(description="Name")
@@ -118,6 +126,7 @@ class CloudAccountAdmin(DeskModelAdmin):
             name=data["name"],
             credential=data["credential_reference"],
             regions=data["region_names"].split(","),
+            listing=data["listing"],
             discover_every_minutes=data["every"],
         )
 

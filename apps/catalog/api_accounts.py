@@ -19,7 +19,7 @@ from apps.jobs.api import JobSerializer
 from apps.tenancy.cloud_accounts import change_account, create_account, disconnect_account
 from apps.tenancy.idempotency import Answer, once
 from apps.tenancy.models import CloudAccount
-from apps.tenancy.models_clouds import PROVIDERS
+from apps.tenancy.models_clouds import LISTINGS, PROVIDERS
 from apps.tenancy.throttling import WorkThrottle
 
 from .services import check_account, start_discovery
@@ -43,6 +43,7 @@ class CloudAccountSerializer(ReadSerializer):
             "reference",
             "external_id",
             "regions",
+            "listing",
             "discover_every_minutes",
             "proven_at",
             "tested_at",
@@ -68,6 +69,11 @@ class ChangeAccountSerializer(InputSerializer):
     regions = serializers.ListField(
         child=serializers.CharField(max_length=40), required=False, max_length=100,
         help_text="Of AWS; none means all that are enabled",
+    )  # fmt: skip
+    listing = serializers.ChoiceField(
+        choices=LISTINGS, required=False,
+        help_text="Of AWS: describe (each service's calls), config (AWS Config's aggregator), explorer (describe, and "
+        "Resource Explorer for what else there is)",
     )  # fmt: skip
     discover_every_minutes = serializers.IntegerField(
         required=False, allow_null=True, help_text="null: by hand only"

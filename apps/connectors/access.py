@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+# describe: calls to each service, in depth. config: AWS Config's aggregator. explorer: describe, and Resource
+# Explorer for whatever else there is.
+DESCRIBE, CONFIG, EXPLORER = "describe", "config", "explorer"
+LISTINGS = (DESCRIBE, CONFIG, EXPLORER)
 CREDENTIAL_KINDS = ("environment", "file", "assume_role", "workload_identity")
 
 
@@ -26,6 +30,7 @@ class AccountAccess:
 
     `account` is the cloud's own id (AWS account, Azure subscription, GCP project, IBM account); `endpoint_url`
     is the platform's alone to set (an emulator, a private endpoint); `regions` empty means the SDK's default.
+    `listing` says by which service AWS is listed: see LISTINGS.
     """
 
     provider: str
@@ -33,3 +38,4 @@ class AccountAccess:
     credential: CredentialReference
     regions: tuple[str, ...] = ()
     endpoint_url: str | None = None
+    listing: str = DESCRIBE

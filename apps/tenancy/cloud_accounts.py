@@ -27,12 +27,13 @@ from apps.jobs.services import cancel_job
 
 from .cloud_references import (
     clean_account,
+    clean_listing,
     clean_provider,
     clean_regions,
     reference_matches,
     split_reference,
 )
-from .models_clouds import CONNECTED, DISCONNECTED, UNPROVEN, CloudAccount, CloudCredential
+from .models_clouds import CONNECTED, DISCONNECTED, LISTINGS, UNPROVEN, CloudAccount, CloudCredential
 from .services import OWNER
 from .states import ACCOUNT_MACHINE
 
@@ -106,6 +107,7 @@ def create_account(
     name: str = "",
     regions: Sequence[str] = (),
     discover_every_minutes: int | None = None,
+    listing: str = LISTINGS[0],
 ) -> CloudAccount:
     """Write down an account of the context's tenant; it is connected once a test has proven it.
 
@@ -122,6 +124,7 @@ def create_account(
             "reference": credential.strip(),
             "regions": clean_regions(list(regions)),
             "discover_every_minutes": _clean_schedule(discover_every_minutes),
+            "listing": clean_listing(provider, listing),
         }
         there = CloudAccount.objects.filter(provider=provider, account=account).first()
         if there is not None:
@@ -160,6 +163,7 @@ def change_account(
     credential: str | None = None,
     regions: Sequence[str] | None = None,
     discover_every_minutes: int | EllipsisType | None = ...,
+    listing: str | None = None,
 ) -> CloudAccount:
     """Change what is given; `discover_every_minutes=None` takes the schedule away, left out it stays.
 
@@ -180,6 +184,8 @@ def change_account(
                 transition(ACCOUNT_MACHINE, account, UNPROVEN, changes=changes, note="Another credential.")
         account.name = name.strip() if name is not None else account.name
         account.regions = clean_regions(list(regions)) if regions is not None else account.regions
+        if listing is not None:
+            account.listing = clean_listing(account.provider, listing)
         if not isinstance(discover_every_minutes, EllipsisType):
             minutes = _clean_schedule(discover_every_minutes)
             if minutes != account.discover_every_minutes:
@@ -190,8 +196,8 @@ def change_account(
         account.updated_at = TransactionNow()  # type: ignore[assignment]
         account.save(
             update_fields=[
-                "name", "credential", "reference", "regions", "discover_every_minutes", "discovery_due_at",
-                "problem", "problem_code", "updated_at",
+                "name", "credential", "reference", "regions", "listing", "discover_every_minutes",
+                "discovery_due_at", "problem", "problem_code", "updated_at",
             ]
         )  # fmt: skip
         record("tenancy.cloud_account.changed", account, {"before": before, "after": _facts(account)})
@@ -298,5 +304,6 @@ def _facts(account: CloudAccount) -> dict[str, Any]:
         "name": account.name,
         "reference": account.reference,
         "regions": list(account.regions or []),
+        "listing": account.listing,
         "discover_every_minutes": account.discover_every_minutes,
     }

@@ -6,7 +6,7 @@ import re
 
 from apps.core.errors import InvalidInput
 
-from .models_clouds import CREDENTIAL_KINDS, PROVIDERS
+from .models_clouds import CREDENTIAL_KINDS, LISTINGS, PROVIDERS
 
 _ACCOUNTS = {
     "aws": (re.compile(r"^\d{12}$"), "an AWS account is 12 digits"),
@@ -44,6 +44,15 @@ def clean_account(provider: str, account: str) -> str:
     if not pattern.match(account):
         raise InvalidInput(f"{account!r}: {words}.", field="account")
     return account
+
+
+def clean_listing(provider: str, listing: str) -> str:
+    """How the account is listed; only AWS has a choice. Raises InvalidInput naming the field."""
+    if listing not in LISTINGS:
+        raise InvalidInput(f"listing must be one of {', '.join(LISTINGS)}.", field="listing")
+    if provider != "aws" and listing != LISTINGS[0]:
+        raise InvalidInput(f"{provider} is listed in one way only.", field="listing")
+    return listing
 
 
 def clean_regions(regions: list[str]) -> list[str]:

@@ -21,6 +21,7 @@ from apps.core.models import TenantModel
 
 PROVIDERS = ("azure", "aws", "gcp", "ibm")
 CREDENTIAL_KINDS = ("environment", "file", "assume_role", "workload_identity")
+LISTINGS = ("describe", "config", "explorer")
 UNPROVEN, CONNECTED, DISCONNECTED = "unproven", "connected", "disconnected"
 ACCOUNT_STATES = (UNPROVEN, CONNECTED, DISCONNECTED)
 
@@ -70,7 +71,7 @@ class CloudAccount(TenantModel):
     app_privileges: ClassVar[Privileges] = Privileges(
         ("SELECT", "INSERT", "UPDATE"),
         update_columns=(
-            "name", "status", "credential_id", "reference", "regions", "discover_every_minutes", "proven_at",
+            "name", "status", "credential_id", "reference", "regions", "listing", "discover_every_minutes", "proven_at",
             "tested_at", "discovered_at", "discovery_due_at", "discovery_job_id", "last_result", "problem",
             "problem_code", "updated_at",
         ),
@@ -85,6 +86,8 @@ class CloudAccount(TenantModel):
     reference = models.TextField()
     external_id = models.TextField(editable=False)
     regions = ArrayField(models.TextField(), db_default=[])
+    # How an AWS account is listed: by each service's calls, by AWS Config, or by Resource Explorer as well.
+    listing = models.TextField(db_default=LISTINGS[0])
     discover_every_minutes = models.IntegerField(null=True)
     proven_at = models.DateTimeField(null=True)
     tested_at = models.DateTimeField(null=True)
@@ -117,6 +120,7 @@ class CloudAccount(TenantModel):
             ),
             one_of("provider", PROVIDERS, "cloud_accounts_provider_check"),
             one_of("status", ACCOUNT_STATES, "cloud_accounts_status_check"),
+            one_of("listing", LISTINGS, "cloud_accounts_listing_check"),
         ]
         indexes = [
             models.Index("tenant", "provider", "account", "id", name="cloud_accounts_by_account"),

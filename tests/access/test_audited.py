@@ -50,6 +50,7 @@ BODIES: dict[str, Callable[[World], dict[str, Any]]] = {
     "POST api:account-disconnect": lambda w: {},
     "POST admin:tenancy_cloudaccount_change": lambda w: {
         "credential_reference": "environment:ROWS",
+        "listing": "describe",
         "name": "another",
         "_save": "1",
     },

@@ -159,7 +159,12 @@ def test_the_admin_changes_and_disconnects(
     row = connect_aws(tenant, moto_endpoint, discover_every_minutes=60)
     client, path = browser(users[Role.ADMIN]), f"/admin/tenancy/cloudaccount/{row.pk}/change/"
     assert f"environment:{PREFIX}" in client.get(path).content.decode()
-    body = {"name": "Shop", "credential_reference": f"environment:{PREFIX}", "region_names": "eu-west-1"}
+    body = {
+        "name": "Shop",
+        "credential_reference": f"environment:{PREFIX}",
+        "region_names": "eu-west-1",
+        "listing": "describe",
+    }
     assert client.post(path, {**body, "every": "120", "_save": "1"}).status_code == 302
     with tenant_transaction(tenant.id):
         now = CloudAccount.objects.get()

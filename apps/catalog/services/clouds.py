@@ -51,6 +51,7 @@ def access_of(row: CloudAccount) -> AccountAccess:
         account=row.account,
         credential=CredentialReference(row.credential_kind, values),
         regions=tuple(row.regions),
+        listing=row.listing,
         endpoint_url=allowed.endpoint_url or None,
     )
 

@@ -42,8 +42,9 @@ NOTHING_FOUND = "nothing_found"
 _GONE = """
 UPDATE resources r SET status = 'deleted', updated_at = now()
 WHERE r.provider = %(provider)s AND r.account = %(account)s
-  AND (%(type)s = '' OR r.type = %(type)s)
-  AND (%(region)s IN ('', 'global') OR starts_with(r.location, %(region)s))
+  AND (%(type)s = '' OR r.type = %(type)s OR (%(type)s = '*:*' AND r.type ~ '^[^:]+:[^:]+$'))
+  -- Of one type everything where that has no region; of all the others what has none itself.
+  AND (%(region)s = '' OR (%(region)s = 'global' AND %(type)s <> '*:*') OR starts_with(r.location, %(region)s))
   AND r.status IS DISTINCT FROM 'deleted'
   AND NOT EXISTS (
       SELECT FROM discovery_seen s

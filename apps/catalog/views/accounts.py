@@ -32,6 +32,11 @@ from ..services.discoveries import why_no_data
 
 SHOWN_SCOPES = 50
 SHOWN_REFERENCES = 50
+LISTING_WORDS = (
+    ("describe", "By each service's own calls, in depth"),
+    ("config", "By AWS Config's aggregator"),
+    ("explorer", "By each service's own calls, and Resource Explorer for what else there is"),
+)
 
 
 class AccountList(ListPage):
@@ -78,9 +83,17 @@ class HowItIsReached(forms.Form):
         required=False,
         help_text="Of AWS, separated by commas; all enabled regions if left empty",
     )
+    listing = forms.ChoiceField(
+        choices=LISTING_WORDS,
+        required=False,
+        help_text="Of AWS. Config and Resource Explorer have to be set up in the account.",
+    )
     discover_every_minutes = forms.IntegerField(
         required=False, label="Discover every … minutes", help_text="Left empty: by hand only"
     )
+
+    def clean_listing(self) -> str:
+        return str(self.cleaned_data["listing"] or LISTING_WORDS[0][0])
 
     def clean_regions(self) -> list[str]:
         return str(self.cleaned_data["regions"]).split(",")
@@ -148,7 +161,7 @@ class AccountChange(ReferencePage):
     def get_form(self, form_class: Any = None) -> HowItIsReached:
         form: HowItIsReached = super().get_form(form_class)
         if self.provider != "aws":  # only AWS is read region by region
-            del form.fields["regions"]
+            del form.fields["regions"], form.fields["listing"]
         return form
 
     def get_initial(self) -> dict[str, Any]:
@@ -157,6 +170,7 @@ class AccountChange(ReferencePage):
             "credential": account.reference,
             "name": account.name,
             "regions": ", ".join(account.regions),
+            "listing": account.listing,
             "discover_every_minutes": account.discover_every_minutes,
         }
 
@@ -181,6 +195,7 @@ class AccountDetail(DetailPage):
         failed = DiscoveryScope.objects.filter(account=account, status=FAILED).order_by("region", "type")
         return super().get_context_data(
             title=str(account),
+            listing=dict(LISTING_WORDS)[account.listing] if account.provider == "aws" else "",
             why=why_no_data(account),
             failed=list(failed[:SHOWN_SCOPES]),
             counts=[

@@ -37,6 +37,8 @@ class AwsCloud:
         self._session = session_for(access)
         self._clients: dict[tuple[str, str], BaseClient] = {}
         self._making = threading.Lock()
+        # What listers ask once for all of their pages.
+        self.remembered: dict[str, Any] = {}
         self._config = CONFIG
         if access.endpoint_url:  # no names of buckets before a loopback address
             self._config = CONFIG.merge(Config(s3={"addressing_style": "path"}))

@@ -18,7 +18,7 @@ from apps.tenancy.cloud_accounts import (
 )
 from apps.tenancy.management.base import TenantCommand
 from apps.tenancy.models import CloudAccount
-from apps.tenancy.models_clouds import CREDENTIAL_KINDS, PROVIDERS
+from apps.tenancy.models_clouds import CREDENTIAL_KINDS, LISTINGS, PROVIDERS
 
 REFERENCE = (
     f"where the credentials are: {', '.join(f'{kind}:…' for kind in CREDENTIAL_KINDS)}; never a secret"
@@ -40,6 +40,7 @@ class Command(TenantCommand):
         create.add_argument(
             "--region", action="append", default=[], help="repeatable; without it all regions"
         )
+        create.add_argument("--listing", choices=LISTINGS, default=LISTINGS[0], help="how AWS is listed")
         create.add_argument("--every", type=int, metavar="MINUTES", help="discover it on this schedule")
         create.add_argument("--no-test", action="store_true", help="leave it unproven for now")
         allow = self._verb(sub, "allow", "let the tenant use a credential reference (platform)")
@@ -56,6 +57,7 @@ class Command(TenantCommand):
         change.add_argument("--name", help="what people call it")
         change.add_argument("--region", action="append", help="repeatable, in place of those it has")
         change.add_argument("--all-regions", action="store_true", help="all that are enabled")
+        change.add_argument("--listing", choices=LISTINGS, help="how AWS is listed")
         schedule = change.add_mutually_exclusive_group()
         schedule.add_argument("--every", type=int, metavar="MINUTES", help="discover it on this schedule")
         schedule.add_argument("--by-hand", action="store_true", help="take its schedule away")
@@ -93,6 +95,7 @@ class Command(TenantCommand):
                 credential=options["credential"],
                 name=options["name"],
                 regions=options["region"],
+                listing=options["listing"],
                 discover_every_minutes=options["every"],
             )
         if not options["no_test"]:
@@ -122,6 +125,7 @@ class Command(TenantCommand):
 
     def _change(self, options: dict[str, Any]) -> Mapping[str, Any]:
         given: dict[str, Any] = {"name": options["name"], "credential": options["credential"]}
+        given["listing"] = options["listing"]
         given["regions"] = [] if options["all_regions"] else options["region"]
         if options["every"] is not None or options["by_hand"]:
             given["discover_every_minutes"] = options["every"]
@@ -156,6 +160,7 @@ def _row(account: CloudAccount) -> dict[str, Any]:
         "credential": account.reference,
         "external_id": account.external_id,
         "regions": list(account.regions),
+        "listing": account.listing,
         "every_minutes": account.discover_every_minutes,
         "discovered_at": account.discovered_at,
         "last_result": account.last_result,

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
+from apps.connectors.access import CONFIG, EXPLORER
 from apps.connectors.aws.cloud import AwsCloud
 from apps.connectors.errors import CloudDenied, CloudGone, CloudInvalid
 from apps.connectors.files.ndjson import record_of_row
 from apps.connectors.listing import Page, patiently, records_of
 from apps.connectors.records import Refusal, ResourceRecord
 
+from . import config, explorer
 from .balancing import BALANCING
 from .compute import COMPUTE
 from .data import DATA
 from .identity import IDENTITY
 from .rows import GLOBAL, Ask, Detail, Lister, Row
 
+T = TypeVar("T")
 LISTERS: dict[str, Lister] = {**COMPUTE, **BALANCING, **DATA, **IDENTITY}
 # Calls for the details of one page's resources at a time: well below any service's own limits.
 DETAILS_AT_ONCE = 6
@@ -34,7 +39,10 @@ class Scope:
 
 
 def scopes_of(cloud: AwsCloud) -> tuple[Scope, ...]:
-    """Every scope of the account, region by region. Raises CloudError where the regions can't be told."""
+    """Every scope of the account by its listing. Raises CloudError where they can't be told."""
+    if cloud.access.listing == CONFIG:
+        return tuple(Scope(*named) for named in config.scopes_of(cloud))
+    more = explorer.scopes_of(cloud) if cloud.access.listing == EXPLORER else ()
     regions = patiently(cloud.regions)
     world = [Scope(type_, GLOBAL) for type_, lister in LISTERS.items() if lister.is_global]
     local = [
@@ -43,7 +51,7 @@ def scopes_of(cloud: AwsCloud) -> tuple[Scope, ...]:
         for type_, lister in LISTERS.items()
         if not lister.is_global
     ]
-    return (*world, *local)
+    return (*world, *local, *(Scope(*named) for named in more))
 
 
 def page_of(cloud: AwsCloud, scope: Scope, token: str | None = None) -> Page:
@@ -52,14 +60,11 @@ def page_of(cloud: AwsCloud, scope: Scope, token: str | None = None) -> Page:
     A resource whose details are denied comes as a Refusal: without them policies would judge what is not
     known. Raises CloudError.
     """
+    if cloud.access.listing == CONFIG or scope.type == explorer.ANY_OTHER:
+        return _again_if_forgotten(token, lambda token: _page_of_service(cloud, scope, token))
     lister = LISTERS[scope.type]
     ask = Ask(cloud, cloud.home if scope.region == GLOBAL else scope.region)
-    try:
-        listed = patiently(lambda: lister.list(ask, token))
-    except CloudInvalid:
-        if token is None:
-            raise
-        listed = patiently(lambda: lister.list(ask, None))
+    listed = _again_if_forgotten(token, lambda token: patiently(lambda: lister.list(ask, token)))
     detailed = _detailed(ask, lister.detail, listed.rows)
     records: list[ResourceRecord | Refusal] = []
     for line, found in enumerate(detailed, 1):
@@ -68,6 +73,21 @@ def page_of(cloud: AwsCloud, scope: Scope, token: str | None = None) -> Page:
         elif found is not None:
             records += records_of([found], record_of_row, line)
     return Page(tuple(records), listed.token)
+
+
+def _again_if_forgotten(token: str | None, listed: Callable[[str | None], T]) -> T:
+    try:
+        return listed(token)
+    except CloudInvalid:
+        if token is None:
+            raise
+        return listed(None)
+
+
+def _page_of_service(cloud: AwsCloud, scope: Scope, token: str | None) -> Page:
+    if scope.type == explorer.ANY_OTHER:
+        return explorer.page_of(cloud, scope.region, token)
+    return config.page_of(cloud, scope.type, scope.region, token)
 
 
 def _detailed(ask: Ask, detail: Detail | None, rows: list[Row]) -> list[Row | Refusal | None]:
