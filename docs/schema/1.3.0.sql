@@ -2236,6 +2236,16 @@ REVOKE EXECUTE ON FUNCTION audit_seal_state() FROM PUBLIC;
 CREATE TABLE "audit_purges" ("id" uuid NOT NULL PRIMARY KEY, "purged_id" uuid NOT NULL, "size" bigint DEFAULT 0 NOT NULL, "certificate" text DEFAULT '' NOT NULL, "sha256" text DEFAULT '' NOT NULL, "began_at" timestamp with time zone DEFAULT (now()) NOT NULL, "ended_at" timestamp with time zone NULL, "platform_size" bigint NULL);
 CREATE INDEX "audit_purges_of" ON "audit_purges" ("purged_id", "began_at");
 
+-- tenancy.0007_listing
+--
+-- Add field listing to cloudaccount
+--
+ALTER TABLE "cloud_accounts" ADD COLUMN "listing" text DEFAULT 'describe' NOT NULL;
+--
+-- Create constraint cloud_accounts_listing_check on model cloudaccount
+--
+ALTER TABLE "cloud_accounts" ADD CONSTRAINT "cloud_accounts_listing_check" CHECK ("listing" IN ('describe', 'config', 'explorer'));
+
 -- findings.0013_recommendation_orders
 --
 -- Add field savings_order to recommendation
