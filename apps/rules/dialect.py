@@ -72,6 +72,8 @@ class Operator:
     `only` says, for a constant right operand, which texts the left one can have at all where the operator
     holds or is an error; None where that is unknown. From it come the resource types that a rule applies to;
     texts are compared lower-cased.
+    `missing_when` is the outcome at which the left operand can only be missing or null, so that a reason need not
+    look for it again; None where there is no such outcome.
     """
 
     evaluate: Evaluate
@@ -79,6 +81,7 @@ class Operator:
     demands: tuple[str, str]
     positive: bool = True
     only: Callable[[JsonOrMissing], frozenset[str] | None] | None = None
+    missing_when: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

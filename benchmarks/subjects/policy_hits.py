@@ -92,6 +92,8 @@ class _Measured:
             f"{with_reasons:.2f} M",
             f"{whole:.2f} M",
             with_reasons / whole,
+            "≥ 25 ×",
+            with_reasons / whole >= 25,
         )
 
     @staticmethod

@@ -127,6 +127,14 @@ def test_an_empty_account_says_so(account: CloudAccount, monkeypatch: pytest.Mon
     assert why(account) == f"Nothing was found: the account is empty in {REGION}."
 
 
+def test_an_account_that_holds_but_its_own_summary_is_empty(
+    account: CloudAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake(monkeypatch, {("aws.account", "global"): [["summary"]], ("aws.s3", "global"): [[]]})
+    discover(account_id=account.pk, progress=Told())
+    assert why(account) == f"Nothing was found: the account is empty in {REGION}."
+
+
 def why(account: CloudAccount) -> str:
     with transaction.atomic():
         return why_no_data(CloudAccount.objects.get(pk=account.pk))

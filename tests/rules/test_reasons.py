@@ -63,6 +63,12 @@ CASES = [
         'kind is "StorageV2"; tag "Owner" is missing, must exist',
     ),
     (
+        # What the condition takes for missing is called so, and not looked for again.
+        {"allOf": [TYPE, {**field("minimumTlsVersion"), "exists": False}]},
+        account(minimumTlsVersion=None),
+        "minimumTlsVersion is missing, must exist",
+    ),
+    (
         {"field": "location", "notIn": ["West Europe", "North Europe"]},
         account(),
         'location is "eastus", must be one of ["westeurope", "northeurope"]',

@@ -8,6 +8,7 @@ from .importing import ImportLog
 from .inventory import import_inventory
 from .mappings import map_policy, sync_mappings, unmap_policy
 from .policies import import_policies, set_policy_parameters, set_policy_severity, set_policy_status
+from .secret_marks import mask_documents
 
 __all__ = [
     "ImportLog",
@@ -19,6 +20,7 @@ __all__ = [
     "import_policies",
     "install_framework",
     "map_policy",
+    "mask_documents",
     "save_framework",
     "set_policy_parameters",
     "set_policy_severity",

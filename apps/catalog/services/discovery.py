@@ -232,7 +232,8 @@ class _Discovery:
             told = "; ".join(f"{scope}: {scope.problem}" for scope in failed[:SHOWN_PROBLEMS])
             more = f" (and {len(failed) - SHOWN_PROBLEMS} more)" if len(failed) > SHOWN_PROBLEMS else ""
             return f"{len(failed)} of {len(self._scopes)} parts could not be read. {told}{more}", "incomplete"
-        if not result["resources"]:
+        # IAM's summary of the account is there however empty it is.
+        if not sum(scope.resources for scope in self._scopes if scope.type != "aws.account"):
             where = ", ".join(self._account.regions) or "all its regions"
             return f"Nothing was found: the account is empty in {where}.", NOTHING_FOUND
         return "", ""

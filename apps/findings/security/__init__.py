@@ -1,7 +1,7 @@
 """What a policy on one resource can't see: paths through several resources, credentials, secrets in texts.
 
 Relations and credentials are SQL over the inventory's documents: `CHECKS`. Secrets are looked for in Python, batch
-by batch: `places`. `services.security_scan` makes violations of both.
+by batch: `apps.connectors.secret_places`. `services.security_scan` makes violations of both.
 """
 
 from .base import SOURCE, Check

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from apps.connectors.secret_places import PLACES
+
 from . import identity_aws, network_aws, network_azure, network_gcp
 from .base import Check
-from .places import PLACES
 
 CHECKS: tuple[Check, ...] = (
     *network_aws.CHECKS,

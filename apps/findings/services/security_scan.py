@@ -14,10 +14,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.db import DatabaseError, connection
-from django.utils.crypto import salted_hmac
 
 from apps.audit.services import record
 from apps.catalog.models import policy_key
+from apps.catalog.services.secret_marks import fingerprint_key
+from apps.connectors.masking import FINDINGS
+from apps.connectors.secret_places import PLACES, TYPES
+from apps.connectors.secret_words import reason_of, secrets_at
 from apps.core.context import current_tenant_id, tenant_transaction
 from apps.core.db.fields import TransactionNow
 from apps.core.errors import InvalidInput
@@ -28,7 +31,6 @@ from apps.jobs.services import enqueue
 from ..models import EXTERNAL, EvaluationError, ScanRun
 from ..security import CHECKS, SECRET_CHECKS, SOURCE, Check
 from ..security.base import query
-from ..security.places import PLACES, TYPES, reason_of, secrets_at
 from .exceptions import settle_exceptions
 from .scan_plan import Target, count_of
 from .scan_sql import FULL, INCREMENTAL, Outcome, diff_statement
@@ -37,6 +39,8 @@ from .security_sql import BOUNDS, FOUND, ORPHANS, PARTS, POLICIES, PROVIDERS, ST
 from .turns import one_scan_at_a_time
 
 JOB_TYPE = "scans.security"
+# In `_parts` a place below zero is what was found when the document came in: -1 for the first of these, and so on.
+_PROVIDERS = tuple(sorted({place.provider for place in PLACES}))
 # Documents a batch: what is in memory at a time is the texts of these.
 BATCH_DOCUMENTS = 500
 
@@ -78,7 +82,7 @@ class _SecurityScan:
         self.tenant_id = current_tenant_id()
         self.mode = str(handle.params.get("mode", FULL))
         self.outcome = Outcome()
-        self._key = salted_hmac(SOURCE, str(self.tenant_id), algorithm="sha256").digest()
+        self._key = fingerprint_key(self.tenant_id)
 
     def run(self) -> Mapping[str, Any]:
         self.scan = self._begin()
@@ -173,10 +177,11 @@ class _SecurityScan:
         policies = {one.check.id: one for one in ready if not one.check.hits}
         found: dict[tuple[str, str], list[str]] = {}
         for resource_id, place, parts in self._parts(after, upto):
-            told = secrets_at(PLACES[place], parts, self._key)
-            one = policies.get(SECRET_CHECKS[PLACES[place].provider, PLACES[place].kind].id)
-            if told and one is not None:
-                found.setdefault((resource_id, one.policy_id), []).extend(told)
+            for provider, kind, told in self._told(place, parts):
+                one = policies.get(SECRET_CHECKS[provider, kind].id)
+                words = found.setdefault((resource_id, one.policy_id), []) if one is not None else None
+                if words is not None and told not in words:
+                    words.append(told)
         pairs = sorted(found)
         statement = diff_statement(FOUND, status=EXTERNAL, source=SOURCE, by_range=True)
         return self._statement(
@@ -189,8 +194,21 @@ class _SecurityScan:
             found_reasons=[reason_of(found[pair]) for pair in pairs],
         )
 
+    def _told(self, place: int, parts: list[Any]) -> Iterator[tuple[str, str, str]]:
+        """(provider, kind, words): what was found when the document came in, or is found in it now."""
+        if place >= 0:
+            at = PLACES[place]
+            yield from ((at.provider, at.kind, told) for told in secrets_at(at, parts, self._key))
+            return
+        provider = _PROVIDERS[-1 - place]
+        for part in parts:
+            if isinstance(part, dict) and (provider, part.get("kind")) in SECRET_CHECKS:
+                yield provider, str(part["kind"]), str(part.get("told"))
+
     def _parts(self, after: str | None, upto: str | None) -> Iterator[tuple[str, int, list[Any]]]:
         typed = [(type_, number, place.path) for number, place in enumerate(PLACES) for type_ in place.types]
+        found = {(type_, _PROVIDERS.index(place.provider)) for place in PLACES for type_ in place.types}
+        typed += [(type_, -1 - provider, f'lax $."{FINDINGS}"[*]') for type_, provider in sorted(found)]
         values: dict[str, Any] = {
             "tenant": self.tenant_id,
             "types": list(TYPES),

@@ -204,7 +204,9 @@ def _negated(operator: Operator) -> Operator:
     def to_sql(left: SqlValue, right: SqlValue, scope: SqlScope) -> Truth:
         return operator.to_sql(left, right, scope).inverted()
 
-    return Operator(evaluate, to_sql, (operator.demands[1], operator.demands[0]), positive=False)
+    missing_when = None if operator.missing_when is None else not operator.missing_when
+    demands = (operator.demands[1], operator.demands[0])
+    return Operator(evaluate, to_sql, demands, positive=False, missing_when=missing_when)
 
 
 def _only_text(right: JsonOrMissing) -> frozenset[str] | None:
@@ -255,7 +257,7 @@ def _vocabulary() -> dict[str, Operator]:
     for name, (negation, operator) in _PAIRS.items():
         operators[name] = operator
         operators[negation] = _negated(operator)
-    operators["exists"] = Operator(_exists, _exists_sql, ("must not exist", "must exist"))
+    operators["exists"] = Operator(_exists, _exists_sql, ("must not exist", "must exist"), missing_when=False)
     operators["notExists"] = _negated(operators["exists"])
     operators["isTrue"] = Operator(_is_true, _is_true_sql, ("must be false", "must be true"))
     nested = ("must not be a nested type", "must be a nested type")

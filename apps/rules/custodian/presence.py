@@ -88,7 +88,9 @@ OPERATORS = {
     "of-type": Operator(
         _of_type, _of_type_sql, ("must not be one of {}", "must be one of {}"), only=_only_types
     ),
-    "absent": Operator(is_absent, _absent_sql, ("must be set", "must not be set"), positive=False),
+    "absent": Operator(
+        is_absent, _absent_sql, ("must be set", "must not be set"), positive=False, missing_when=True
+    ),
     "absent-or-so": Operator(
         lambda value, _: is_absent(value) or _is_word(value, "absent"),
         _absent_or_so_sql,
@@ -102,7 +104,10 @@ OPERATORS = {
         positive=False,
     ),
     "present": Operator(
-        lambda value, _: not is_absent(value), _present_sql, ("must not be set", "must be set")
+        lambda value, _: not is_absent(value),
+        _present_sql,
+        ("must not be set", "must be set"),
+        missing_when=False,
     ),
     "not-null": Operator(is_filled, _filled_sql, ("must be empty", "must not be empty")),
     "empty": Operator(

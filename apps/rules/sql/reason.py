@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
+from apps.rules.dialect import operator
 from apps.rules.sql.fragment import Sql, integer, join, sql, text
 from apps.rules.tree import (
     Always,
@@ -138,7 +139,12 @@ def _first(items: tuple[Rule, ...], walker: Translator, *, outcome: bool) -> lis
 
 def _leaf(node: Compare, walker: Translator, *, outcome: bool) -> _Said:
     name = name_of(node.left)
-    plain = text(name) if is_timed(node.left) else sql("{} || {}", text(f"{name} is "), _seen(node, walker))
+    if operator(node.dialect, node.op).missing_when is outcome:
+        plain = text(f"{name} is missing")
+    elif is_timed(node.left):
+        plain = text(name)
+    else:
+        plain = sql("{} || {}", text(f"{name} is "), _seen(node, walker))
     demanding = sql("{} || {}", plain, text(f", {demand(node, outcome=outcome)}"))
     return _Said(plain, demanding, breach=is_breach(node, outcome=outcome), scope=is_scope(node))
 

@@ -3,7 +3,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from apps.catalog.management.import_command import ImportCommand
-from apps.catalog.services import start_discovery
+from apps.catalog.services import mask_documents, start_discovery
 from apps.connectors.files import FORMATS
 from apps.core.context import current_tenant_id, tenant_transaction
 from apps.core.errors import NotFound
@@ -25,8 +25,13 @@ class Command(ImportCommand):
             "--account", metavar="A", help="its id, ours or the cloud's; without it all of them"
         )
         add_queue_argument(command)
+        self.add_common_arguments(
+            sub.add_parser("mask", help="mask values that may be secret in documents of earlier versions")
+        )
 
     def run_for_tenant(self, options: dict[str, Any]) -> Mapping[str, Any]:
+        if options["verb"] == "mask":
+            return {"documents_masked": mask_documents()}
         if options["verb"] != "discover":
             return super().run_for_tenant(options)
         results = [
@@ -56,6 +61,8 @@ class Command(ImportCommand):
         return result_of(run_here(job))
 
     def describe(self, result: Mapping[str, Any]) -> str:
+        if "documents_masked" in result:
+            return f"{result['documents_masked']:,} documents masked"
         if "accounts" in result:
             return "\n".join(f"{r['account']}: {self.describe(r)}" for r in result["accounts"])
         said = super().describe(result)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -55,6 +56,17 @@ def _instances(ask: Ask, token: str | None) -> Listed:
     return Listed(rows, told.get("NextToken") or None)
 
 
+def _instance(ask: Ask, found: Row) -> Row:
+    """Its user data, base64 as it was given: the catalog keeps what was found in it, and not the text."""
+    told = ask(
+        "ec2",
+        "describe_instance_attribute",
+        InstanceId=found["properties"]["InstanceId"],
+        Attribute="userData",
+    )
+    return with_details(found, UserData=(told.get("UserData") or {}).get("Value") or None)
+
+
 def _addresses(ask: Ask, token: str | None) -> Listed:
     """The one describe call of EC2 without pages."""
     told = ask("ec2", "describe_addresses")["Addresses"]
@@ -86,7 +98,16 @@ def _function(ask: Ask, found: Row) -> Row:
     """Its tags, and who may call it."""
     tags = ask("lambda", "list_tags", Resource=found["id"]).get("Tags", {})
     policy = ask.or_none("lambda", "get_policy", FunctionName=found["properties"]["FunctionName"])
-    return with_details(found, _as_list(tags.items()), Policy=policy and policy["Policy"])
+    text = policy and policy["Policy"]
+    return with_details(found, _as_list(tags.items()), Policy=text, PolicyDocument=text and _json(text))
+
+
+def _json(text: str) -> Any:
+    """A policy's text as an object: SQL can't be sure to read it. None where it is none."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
 
 
 def _as_list(pairs: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
@@ -94,7 +115,7 @@ def _as_list(pairs: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
 
 
 COMPUTE: dict[str, Lister] = {
-    "aws.ec2": Lister(_instances),
+    "aws.ec2": Lister(_instances, _instance),
     "aws.ebs": _ec2("aws.ebs", "describe_volumes", "Volumes", "volume", "VolumeId"),
     "aws.ebs-snapshot": _ec2(
         "aws.ebs-snapshot", "describe_snapshots", "Snapshots", "snapshot", "SnapshotId", OwnerIds=["self"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from apps.connectors.aws.names import partition_of
+
 from .rows import GLOBAL, Ask, Listed, Lister, Row, row, token_request, with_details
 
 
@@ -58,7 +60,27 @@ def _roles(ask: Ask, token: str | None) -> Listed:
     return Listed(rows, told.get("Marker") if told.get("IsTruncated") else None)
 
 
+def _accounts(ask: Ask, token: str | None) -> Listed:
+    """The account itself: IAM's summary of it, its alias, and the rules of its passwords."""
+    account = ask.cloud.access.account
+    summary = ask("iam", "get_account_summary")["SummaryMap"]
+    aliases = ask("iam", "list_account_aliases")["AccountAliases"]
+    rules = ask.or_none("iam", "get_account_password_policy")
+    document = {
+        "account_id": account,
+        "account_name": aliases[0] if aliases else None,
+        **summary,
+        "PasswordPolicy": rules and rules["PasswordPolicy"],
+    }
+    arn = f"arn:{partition_of(ask.region)}:iam::{account}:root"
+    return Listed(
+        [row(ask, "aws.account", arn, document, name=document["account_name"] or account, location=GLOBAL)],
+        None,
+    )
+
+
 IDENTITY: dict[str, Lister] = {
+    "aws.account": Lister(_accounts, is_global=True),
     "aws.iam-user": Lister(_users, _user, is_global=True),
     "aws.iam-role": Lister(_roles, is_global=True),
 }

@@ -11,12 +11,13 @@ from apps.connectors.files.ndjson import record_of_row
 from apps.connectors.listing import Page, patiently, records_of
 from apps.connectors.records import Refusal, ResourceRecord
 
+from .balancing import BALANCING
 from .compute import COMPUTE
 from .data import DATA
 from .identity import IDENTITY
 from .rows import GLOBAL, Ask, Detail, Lister, Row
 
-LISTERS: dict[str, Lister] = {**COMPUTE, **DATA, **IDENTITY}
+LISTERS: dict[str, Lister] = {**COMPUTE, **BALANCING, **DATA, **IDENTITY}
 # Calls for the details of one page's resources at a time: well below any service's own limits.
 DETAILS_AT_ONCE = 6
 
