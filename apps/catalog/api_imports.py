@@ -25,6 +25,7 @@ from apps.tenancy.throttling import WorkThrottle
 from .filters import ImportRunFilter
 from .import_kinds import IMPORT_KINDS, is_format_of, job_type
 from .models import ImportRefusal, ImportRun
+from .services.buckets import split_address
 from .sources import discard_source, stage
 
 
@@ -59,7 +60,17 @@ class ImportRefusalSerializer(ReadSerializer):
 
 class UploadSerializer(InputSerializer):
     kind = serializers.ChoiceField(choices=list(IMPORT_KINDS))
-    file = serializers.FileField(max_length=200, help_text="The file; policies also as a ZIP of files")
+    file = serializers.FileField(
+        max_length=200, required=False, help_text="The file; policies also as a ZIP of files"
+    )
+    address = serializers.CharField(
+        max_length=1100,
+        required=False,
+        help_text="Instead of a file: s3://BUCKET/KEY, or s3://BUCKET/PREFIX/, read by a connected AWS account",
+    )
+    account = serializers.CharField(
+        max_length=100, required=False, help_text="The AWS account of the address, if several are connected"
+    )
     format = serializers.ChoiceField(
         choices=sorted({name for kind in IMPORT_KINDS.values() for name in kind.formats}),
         required=False,
@@ -73,6 +84,10 @@ class UploadSerializer(InputSerializer):
         if format_ and not is_format_of(kind, format_):
             known = ", ".join(IMPORT_KINDS[kind].formats)
             raise serializers.ValidationError({"format": [f"One of {known} for {kind}."]})
+        if ("file" in attrs) == ("address" in attrs):
+            raise serializers.ValidationError({"file": ["Send a file, or an address."]})
+        if "address" in attrs:
+            split_address(attrs["address"])
         return attrs
 
 
@@ -94,6 +109,8 @@ class ImportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, RoomViewSe
     def create(self, request: Request) -> Response:
         """Upload an inventory, policy, billing or findings file; the answer is the job that imports it."""
         upload = self.validated(UploadSerializer)
+        if "address" in upload:
+            return self._from_bucket(request, upload)
         file = cast(UploadedFile, upload["file"])
         asked = {"kind": upload["kind"], "format": upload.get("format"), "name": file.name}
         if key_of(request) is not None:
@@ -111,6 +128,17 @@ class ImportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, RoomViewSe
         if answer.replayed:
             discard_source(params)
         return answer.as_response()
+
+    @staticmethod
+    def _from_bucket(request: Request, asked: dict[str, Any]) -> Response:
+        params = {
+            "address": asked["address"],
+            "account": asked.get("account"),
+            "name": asked["address"],
+            "format": asked.get("format"),
+        }
+        with tenant_transaction(current_tenant_id()):
+            return once(request, asked, lambda: _start(job_type(asked["kind"]), params)).as_response()
 
 
 class ImportRefusalViewSet(PartViewSet):

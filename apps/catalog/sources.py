@@ -1,4 +1,5 @@
-"""Where an import reads from: a path on this machine (commands) or a file staged in the object store (uploads).
+"""Where an import reads from: a path on this machine (commands), a file staged in the object store (uploads), or a
+bucket of a connected cloud account.
 
 The object store is a room above; its AppConfig.ready() fills the port.
 """
@@ -6,12 +7,15 @@ The object store is a room above; its AppConfig.ready() fills the port.
 from __future__ import annotations
 
 import contextlib
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from apps.core.errors import InvalidInput
+
+from .services.buckets import fetch_objects
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,19 @@ def stage(name: str, file: IO[bytes]) -> str:
 
 @contextlib.contextmanager
 def open_source(params: Mapping[str, Any]) -> Iterator[IO[bytes] | Path]:
-    """The source that a job's params name: {"path": …} or {"object_key": …}; a folder is given as its path."""
+    """The source that a job's params name: {"path": …}, {"object_key": …} or {"address": s3://…, "account": …}.
+
+    A folder is given as its path. What comes from a bucket is on this machine's disk for as long as it is read.
+    """
+    if "address" in params:
+        with tempfile.TemporaryDirectory(prefix="import-") as folder:
+            fetched = fetch_objects(params["address"], params.get("account"), Path(folder))
+            if fetched.is_dir():
+                yield fetched
+                return
+            with fetched.open("rb") as opened:
+                yield opened
+        return
     if "path" in params:
         path = Path(params["path"])
         if not path.exists():

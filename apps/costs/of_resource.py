@@ -34,6 +34,10 @@ class ResourceCosts:
     def change(self) -> Decimal:
         return self.amount - self.before
 
+    @property
+    def difference(self) -> Decimal:
+        return abs(self.change)
+
 
 def costs_of_resource(resource_id: str) -> ResourceCosts | None:
     """None where no bill has told of the resource in the DAYS before the last day of any bill, nor before them.

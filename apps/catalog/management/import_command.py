@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from apps.catalog.models import ImportRefusal
+from apps.catalog.services.buckets import split_address
 from apps.catalog.sources import stage
 from apps.core.context import current_tenant_id, tenant_transaction
 from apps.core.errors import InvalidInput
@@ -31,7 +32,12 @@ class ImportCommand(TenantCommand):
                 "--format", help=f"{', '.join(self.formats)}; told from the file unless given"
             )
         add_queue_argument(command)
-        command.add_argument("path", metavar="PATH", type=Path)
+        command.add_argument(
+            "path",
+            metavar="PATH",
+            help="a file or folder of this machine, or s3://BUCKET/KEY in a connected AWS account, or s3://BUCKET/PREFIX/",
+        )
+        command.add_argument("--account", help="the AWS account that reads s3://…, if several are connected")
         self.add_verbs(sub)
 
     def add_common_arguments(self, parser: ArgumentParser) -> None:
@@ -41,26 +47,32 @@ class ImportCommand(TenantCommand):
         """For a command that does more than import."""
 
     def run_for_tenant(self, options: dict[str, Any]) -> Mapping[str, Any]:
-        path: Path = options["path"]
-        if not path.exists():
-            raise InvalidInput(f"There is no file {path}.", field="path")
         format_ = options.get("format")
         if format_ and format_ not in self.formats:
             raise InvalidInput(
                 f"There is no format {format_!r}; known: {', '.join(self.formats)}.", field="format"
             )
-        params: dict[str, Any] = {"name": path.name, "format": format_}
-        if options["queue"]:
-            if path.is_dir():
-                raise InvalidInput("A folder can't be queued: a worker may run elsewhere.", field="path")
-            with path.open("rb") as file:
-                params["object_key"] = stage(path.name, file)
-        else:
-            params["path"] = str(path.resolve())
+        params = {**self._source(options), "format": format_}
         result = run_as_job(self.job_type, params, queue=options["queue"])
         if "import_run" in result:
             result["refusals"] = self._refusals(uuid.UUID(result["import_run"]))
         return result
+
+    @staticmethod
+    def _source(options: dict[str, Any]) -> dict[str, Any]:
+        """What the job's params say of where to read: see sources.open_source."""
+        if options["path"].startswith("s3://"):
+            split_address(options["path"])
+            return {"name": options["path"], "address": options["path"], "account": options["account"]}
+        path = Path(options["path"])
+        if not path.exists():
+            raise InvalidInput(f"There is no file {path}.", field="path")
+        if not options["queue"]:
+            return {"name": path.name, "path": str(path.resolve())}
+        if path.is_dir():
+            raise InvalidInput("A folder can't be queued: a worker may run elsewhere.", field="path")
+        with path.open("rb") as file:
+            return {"name": path.name, "object_key": stage(path.name, file)}
 
     @staticmethod
     def _refusals(run_id: uuid.UUID) -> list[dict[str, Any]]:

@@ -26,6 +26,7 @@ from apps.tenancy.roles import Permission
 
 from ..import_kinds import IMPORT_KINDS, is_format_of, job_type
 from ..models import ImportRefusal, ImportRun
+from ..services.buckets import split_address
 from ..sources import stage
 
 
@@ -69,8 +70,21 @@ class UploadForm(forms.Form):
         label="What is in the file?",
     )
     file = forms.FileField(
+        required=False,
         label="File",
         help_text=" ".join(f"{kind.label}: {kind.hint}." for kind in IMPORT_KINDS.values()) + " Also gzip.",
+    )
+    address = forms.CharField(
+        required=False,
+        max_length=1100,
+        label="Or an address in a bucket",
+        help_text="s3://BUCKET/KEY, or s3://BUCKET/PREFIX/ for all under it: read by the connected AWS account",
+    )
+    account = forms.CharField(
+        required=False,
+        max_length=100,
+        label="AWS account of the bucket",
+        help_text="If several are connected",
     )
     format = forms.ChoiceField(
         required=False,
@@ -85,6 +99,8 @@ class UploadForm(forms.Form):
         data: dict[str, Any] = super().clean() or {}
         if data.get("format") and not is_format_of(data.get("kind", ""), data["format"]):
             self.add_error("format", "This is no format of what you say is in the file.")
+        if not self.errors and bool(data.get("file")) == bool(data.get("address")):
+            self.add_error("file", "Choose a file, or write an address.")
         return data
 
 
@@ -105,15 +121,21 @@ class ImportCreate(FormPage):
 
     def form_valid(self, form: UploadForm) -> HttpResponse:
         data = form.cleaned_data
-        name = PurePath(data["file"].name).name
-        format_ = data["format"]
         try:
-            key = stage(name, data["file"])
-            params = {"object_key": key, "name": name, "format": format_ or None}
+            params = self._source(data)
+            params["format"] = data["format"] or None
             with tenant_transaction(current_tenant_id()):
                 job = enqueue(job_type(data["kind"]), params)
         except GovernanceError as error:
             show_on_form(form, error)
             return self.form_invalid(form)
-        messages.success(self.request, f"{name} is being imported.")
+        messages.success(self.request, f"{params['name']} is being imported.")
         return HttpResponseRedirect(reverse("jobs:job-detail", args=[job.pk]))
+
+    @staticmethod
+    def _source(data: dict[str, Any]) -> dict[str, Any]:
+        if address := data["address"].strip():
+            split_address(address)
+            return {"address": address, "account": data["account"].strip() or None, "name": address}
+        name = PurePath(data["file"].name).name
+        return {"object_key": stage(name, data["file"]), "name": name}
