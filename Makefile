@@ -4,10 +4,10 @@ BOOTSTRAP = $(PYTHON) governance/embedded/bootstrap.py
 RUN = .venv/bin/python
 PYTEST = $(RUN) -m pytest -q $(PYTEST_ARGS)
 
-.PHONY: help up down status logs reset install test test-slow test-timescale check chaos bench
+.PHONY: help up down status logs reset install test test-slow test-timescale check chaos discovery-figures bench
 
 help:
-	@echo "up down status logs reset | test test-slow test-timescale check chaos bench"
+	@echo "up down status logs reset | test test-slow test-timescale check chaos discovery-figures bench"
 
 up down status logs reset:
 	@$(BOOTSTRAP) $@
@@ -43,6 +43,10 @@ check: install
 # Every fault of an action ten times over, as a table; ROUNDS=1 for once.
 chaos: install
 	$(RUN) -m tests.chaos.action_faults --rounds $(or $(ROUNDS),10)
+
+# A hundred thousand resources over fifty accounts through discovery, with a storm and a kill; some three minutes.
+discovery-figures: install
+	$(RUN) -m tests.chaos.large_discovery --accounts $(or $(ACCOUNTS),50) --each $(or $(EACH),2000)
 
 bench: install
 	@$(RUN) benchmarks/run.py $(BENCH)
