@@ -65,12 +65,13 @@ def test_all_under_a_prefix_is_one_delivery(tenant: Tenant, moto_endpoint: str, 
     connect_aws(tenant, moto_endpoint)
     for number in range(3):
         bucket.put_object(Key=f"focus/a/{number}.csv", Body=focus_csv([focus_row(number, BilledCost="0.1")]))
+    bucket.put_object(Key=f"focus/{'é' * 300}.csv", Body=focus_csv([focus_row(8, BilledCost="0.1")]))
     bucket.put_object(Key="focus/", Body=b"")
     bucket.put_object(Key="focus-other/9.csv", Body=focus_csv([focus_row(9)]))
     told = run(tenant, f"s3://{bucket.name}/focus/")
-    assert (told["read"], told["written"]) == (3, 3)
+    assert (told["read"], told["written"]) == (4, 4)
     with tenant_transaction(tenant.id):
-        assert CostLine.objects.aggregate(total=Sum("billed_cost"))["total"] == Decimal("0.3")
+        assert CostLine.objects.aggregate(total=Sum("billed_cost"))["total"] == Decimal("0.4")
 
 
 def test_what_is_not_there_or_not_allowed_is_named(tenant: Tenant, moto_endpoint: str, bucket: Any) -> None:

@@ -10,12 +10,13 @@ from typing import Any
 
 from apps.connectors.aws.cloud import AwsCloud
 from apps.connectors.errors import CloudError
-from apps.core.errors import GovernanceError, InvalidInput
+from apps.core.errors import InvalidInput
 
 from .clouds import cloud_of
 
 MAX_OBJECTS = 5_000
 MAX_BYTES = 64 << 30
+NAME_KEPT = 60  # characters, of up to four bytes each
 _ADDRESS = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(.{1,1024})", re.DOTALL)
 _BLOCK = 1 << 20
 
@@ -44,11 +45,9 @@ def fetch_objects(address: str, account: str | None, folder: Path) -> Path:
             raise InvalidInput(f"{account} is no AWS account.", field="account")
         keys = _keys(cloud, bucket, key)
         for number, one in enumerate(keys):
-            # In the order of the keys, whatever they are called.
-            target = folder / f"{number:05}-{PurePosixPath(one).name}"
+            # In the order of the keys, whatever they are called; a key may be longer than a file's name.
+            target = folder / f"{number:05}-{PurePosixPath(one).name[-NAME_KEPT:]}"
             _copy(cloud, bucket, one, target)
-    except GovernanceError:
-        raise
     except CloudError as error:
         raise InvalidInput(str(error), field="address") from error
     return folder if key.endswith("/") else target
