@@ -203,6 +203,24 @@ def test_a_row_slipped_in_behind(tenant: uuid.UUID) -> None:
     assert (problem["code"], problem["audit_id"]) == ("row-slipped-in", str(audit_id))
 
 
+def test_a_row_slipped_in_behind_that_is_not_whole(tenant: uuid.UUID) -> None:
+    """Neither it nor an edited row comes out of the stream: they are counted then, and looked for."""
+    audit_id, edited = uuid.uuid4(), row_at(tenant, 5)
+    owner(
+        "INSERT INTO audits (id, tenant_id, actor, action) VALUES (%s, %s, 'user:x', 'a.b.c')",
+        audit_id,
+        tenant,
+    )
+    owner("UPDATE audits SET xid = '5', actor = 'user:y' WHERE id = %s", audit_id)
+    owner("UPDATE audits SET actor = 'user:nobody' WHERE id = %s", edited)
+    told = {(problem["code"], problem["audit_id"]) for problem in verified(tenant)}
+    assert told == {
+        ("row-edited", str(edited)),
+        ("row-edited", str(audit_id)),
+        ("row-slipped-in", str(audit_id)),
+    }
+
+
 def cut_tail(tenant_id: uuid.UUID) -> None:
     owner(
         "DELETE FROM audits WHERE id IN (SELECT audit_id FROM audit_leaves WHERE tenant_id = %s AND seq >= 8)",

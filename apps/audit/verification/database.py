@@ -56,11 +56,12 @@ ANCHORED = """
 SELECT size, note FROM audit_checkpoints WHERE tenant_id = %s AND size > %s AND anchored_at IS NOT NULL ORDER BY size
 """
 # Built-ins first, whatever a database's or a role's own settings put before them. And rows by their keys: joined by
-# a hash, every batch would read the whole table.
+# a hash, every batch would read the whole table, and from a bitmap they would have to be sorted again.
 BUILT_INS_FIRST = """
 SELECT pg_catalog.set_config(
     'search_path', 'pg_catalog, ' || relnamespace::pg_catalog.regnamespace::pg_catalog.text, true),
-    pg_catalog.set_config('enable_hashjoin', 'off', true), pg_catalog.set_config('enable_mergejoin', 'off', true)
+    pg_catalog.set_config('enable_hashjoin', 'off', true), pg_catalog.set_config('enable_mergejoin', 'off', true),
+    pg_catalog.set_config('enable_bitmapscan', 'off', true)
 FROM pg_catalog.pg_class WHERE oid OPERATOR(pg_catalog.=) 'audits'::pg_catalog.regclass
 """
 ANCHORED_PLATFORM = (
@@ -158,9 +159,9 @@ class Reader:
             before = (rows[-1][2], rows[-1][3])
 
     def places(self) -> int:
-        """How many places the tree has."""
-        ((places,),) = self.fetch("SELECT count(*) FROM audit_leaves WHERE tenant_id = %s", [self.tenant_id])
-        return int(places)
+        """How many places the tree has, those included of which the leaf is gone."""
+        ((last,),) = self.fetch("SELECT max(seq) FROM audit_leaves WHERE tenant_id = %s", [self.tenant_id])
+        return 0 if last is None else int(last) + 1
 
     def counts(self) -> tuple[int, int]:
         """(audit rows, sealed places), of one moment."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import select
 import struct
+import time
 import uuid
 from collections.abc import Callable
 from types import TracebackType
@@ -29,6 +30,10 @@ COPY (
     FROM audits a WHERE a.tenant_id = '{tenant_id}' AND a.xid >= '{xid}' ORDER BY a.xid
 ) TO STDOUT (FORMAT BINARY)
 """
+# libpq reads as much at a time as its buffer has room for, 16 kB, and the buffer grows by one message that is larger.
+# Rows then gather for a moment: else the two processes wait for each other at each few of them.
+_ROOM = b"SELECT pg_catalog.repeat(' ', 1000000)"
+_GATHER = 0.0001  # seconds
 _HEADER = 19  # before the first row: signature, flags, the length of an extension that no version has
 _TRAILER = 2
 
@@ -57,6 +62,7 @@ class RowStream:
             with self._connection.cursor() as cursor:
                 cursor.execute(self._before)
             self._pgconn: Any = self._connection.connection.pgconn
+            _expect(self._pgconn.exec_(_ROOM), ExecStatus.TUPLES_OK)
             _expect(self._pgconn.exec_(self._statement.encode()), ExecStatus.COPY_OUT)
         except BaseException:
             self._connection.close()
@@ -88,6 +94,10 @@ class RowStream:
         for name in wanted:
             ahead.pop(name, None)
         return leaves
+
+    def is_at_its_end(self) -> bool:
+        """No row is left that was not asked for. (One that is looked at for this is not to be had any more.)"""
+        return not self._ahead and self._read(1) == ([], []) and self._receive is None
 
     def _read(self, number: int) -> tuple[list[bytes], list[bytes]]:
         """(ids, leaves) of those of the next `number` rows that are whole.
@@ -122,7 +132,9 @@ class RowStream:
     def _wait(self, size: int) -> Callable[[int], tuple[int, memoryview]] | None:
         """After no row but `size`: 0 where none has come yet, -1 where none comes any more."""
         if size == 0:
-            self._ready.poll()
+            if not self._ready.poll(0):
+                self._ready.poll()
+                time.sleep(_GATHER)
             self._pgconn.consume_input()
         elif size < 0:
             _expect(self._pgconn.get_result(), ExecStatus.COMMAND_OK)
