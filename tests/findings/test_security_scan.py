@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -12,10 +13,11 @@ from django.db import connection
 from django.utils import timezone
 
 from apps.catalog.models import Policy, Resource, ResourceProperties
-from apps.core.context import tenant_transaction
+from apps.core.context import Actor, tenant_scope, tenant_transaction
 from apps.core.errors import InvalidInput
-from apps.findings.models import EvaluationError, ScanRun, Violation, ViolationEvent
+from apps.findings.models import EvaluationError, Recommendation, ScanRun, Violation, ViolationEvent
 from apps.findings.queries import counter_drift
+from apps.findings.savings.deciding import decide_recommendation
 from apps.findings.security import CHECKS, SECRET_CHECKS, SOURCE
 from apps.findings.services import security_scan
 from apps.findings.services.exceptions import approve_exception, request_exception
@@ -751,3 +753,88 @@ def test_the_page_of_a_violation_says_what_to_do(in_tenant: Tenant, users: dict[
     html = browser(users[Role.VIEWER]).get(f"/violations/{Violation.objects.get().pk}/").content.decode()
     assert "Keep the secret in a secret store" in html
     assert PASSWORD not in html
+
+
+# --- What is recommended -------------------------------------------------------------------------------
+def advice(check: str) -> Recommendation:
+    return Recommendation.objects.get(rule=f"{SOURCE}/{check}")
+
+
+def test_what_to_do_about_each_open_violation_is_recommended(in_tenant: Tenant) -> None:
+    import_rows([user("old", AccessKeyMetadata=[key(91)]), group(), machine(), role()])
+    assert (scan(in_tenant).result or {})["recommended"] == 2
+    way, violation = advice("aws-internet-to-admin-role"), Violation.objects.get(severity="critical")
+    assert (way.kind, way.severity, way.source, way.status) == ("security", "critical", SOURCE, "open")
+    assert (way.risk_reduction, way.confidence, way.savings) == (Decimal("1"), Decimal("0.8"), None)
+    assert way.evidence == {"why": violation.reason, "violation": str(violation.pk)}
+    assert (way.resource_id, way.title.rsplit(": ")[-1]) == (violation.resource_id, "web-1")
+    old = advice("aws-access-key-old")
+    assert (old.remedy, old.confidence) == ("aws.iam.deactivate_access_key", Decimal("0.9"))
+    assert old.description == "Make a new key, put it where the old one is used, and deactivate the old one."
+
+
+def test_a_second_scan_recommends_nothing_anew_and_what_is_mended_is_gone(in_tenant: Tenant) -> None:
+    import_rows([user("old", AccessKeyMetadata=[key(91)])])
+    scan(in_tenant)
+    counts = scan(in_tenant).result or {}
+    assert (counts["recommended"], counts["recommendations_changed"], counts["recommendations_gone"]) == (
+        0,
+        0,
+        0,
+    )
+
+    import_rows([user("old", AccessKeyMetadata=[key(2)])])
+    assert (scan(in_tenant).result or {})["recommendations_gone"] == 1
+    assert advice("aws-access-key-old").status == "gone"
+    assert advice("aws-access-key-old").gone_at is not None
+
+    import_rows([user("old", AccessKeyMetadata=[key(92)])])
+    scan(in_tenant)
+    assert (advice("aws-access-key-old").status, advice("aws-access-key-old").gone_at) == ("open", None)
+
+
+def test_a_decision_on_advice_outlives_the_next_scan(in_tenant: Tenant) -> None:
+    import_rows([user("old", AccessKeyMetadata=[key(91)])])
+    scan(in_tenant)
+    decide_recommendation(
+        recommendation=advice("aws-access-key-old"), status="dismissed", reason="It goes on Monday."
+    )
+    scan(in_tenant)
+    assert advice("aws-access-key-old").status == "dismissed"
+
+
+def test_what_is_under_an_exception_is_not_advised_against(
+    in_tenant: Tenant, users: dict[Role, User]
+) -> None:
+    import_rows([function(DB_PASSWORD=PASSWORD)])
+    scan(in_tenant)
+    assert advice("aws-secret-in-environment").status == "open"
+    with acting_as(users[Role.OPERATOR]):
+        asked = request_exception(
+            reason="A test account",
+            policy=Violation.objects.get().policy,
+            expires_at=timezone.now() + timedelta(days=9),
+        )
+    with acting_as(users[Role.APPROVER]):
+        approve_exception(exception=asked)
+    scan(in_tenant)
+    assert advice("aws-secret-in-environment").status == "gone"
+
+
+def test_savings_and_another_tenants_advice_are_left_alone(in_tenant: Tenant, other_tenant: Tenant) -> None:
+    saving = Recommendation.objects.create(
+        kind="cost_optimization", severity="low", title="Volume", rule="finops/x", key="finops/x:1"
+    )
+    import_rows([user("old", AccessKeyMetadata=[key(91)])])
+    scan(in_tenant)
+    with tenant_scope(other_tenant.id, Actor.system("test")):
+        scan(other_tenant)
+    saving.refresh_from_db()
+    assert (saving.status, advice("aws-access-key-old").status) == ("open", "open")
+
+
+def test_the_page_of_advice_leads_to_its_violation(in_tenant: Tenant, users: dict[Role, User]) -> None:
+    import_rows([user("old", AccessKeyMetadata=[key(91)])])
+    scan(in_tenant)
+    page = browser(users[Role.OPERATOR]).get(f"/recommendations/{advice('aws-access-key-old').pk}/")
+    assert f"/violations/{Violation.objects.get().pk}/" in page.content.decode()

@@ -27,10 +27,11 @@ from apps.costs.models import CostLine
 from apps.costs.services.budgets import check_budgets, create_budget
 from apps.costs.services.detecting import detect_anomalies
 from apps.costs.services.importing import import_costs
-from apps.findings.models import PolicyException, Recommendation, Violation
+from apps.findings.models import PolicyException, Recommendation, ScanRun, Violation
 from apps.findings.savings.scanning import start_finops_scan
 from apps.findings.services.exceptions import approve_exception, reject_exception, request_exception
 from apps.findings.services.scanning import start_policy_scan
+from apps.findings.services.security_scan import start_security_scan
 from apps.jobs.commands import run_here
 from apps.tenancy.models import User
 from apps.tenancy.services import create_tenant, create_user, find_tenant
@@ -103,6 +104,8 @@ def _fill_tenant(demo: DemoTenant, say: Say) -> None:
         _costs(demo)
     if not _there(Recommendation.objects):
         _savings()
+    if not _there(ScanRun.objects.filter(kind="security", status="succeeded")):
+        _security()
     if not _there(PolicyException.objects):
         _exceptions(demo)
     say(f"{demo.name}: scanned, with exceptions, costs and recommendations.")
@@ -138,6 +141,13 @@ def _inventory(rows: list[dict[str, Any]], name: str) -> None:
 def _scan() -> None:
     with tenant_transaction(current_tenant_id()):
         job = start_policy_scan(send=False)
+    run_here(job)
+
+
+def _security() -> None:
+    """What no policy sees on one resource alone, and what to do about it."""
+    with tenant_transaction(current_tenant_id()):
+        job = start_security_scan(send=False)
     run_here(job)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ..services.recommendation_sql import GONE, UPSERT
+
 # A month has 30 days here. A resource younger than that is scaled up from its own days, from a week at least.
 _MONTH = """
     CASE WHEN c.amount IS NULL THEN NULL ELSE
@@ -18,25 +20,6 @@ _TABLE = """
         %(assumptions)s::text[])
         AS d (rule, kind, severity, title, advice, share, confidence, risk, remedy, assumes)"""
 
-_CHANGES = (
-    "kind", "severity", "title", "description", "savings", "risk_reduction", "confidence", "evidence", "currency",
-    "remedy",
-)  # fmt: skip
-_SAID = ", ".join(f"recommendations.{name}" for name in _CHANGES)
-_SAYS = ", ".join(f"excluded.{name}" for name in _CHANGES)
-
-_GONE = "gone_at = now(), status = CASE o.status WHEN 'open' THEN 'gone' ELSE o.status END"
-
-# What a person has decided stays decided; only what was gone is open again.
-_UPSERT = f"""
-ON CONFLICT (tenant_id, key) DO UPDATE SET
-    {", ".join(f"{name} = excluded.{name}" for name in _CHANGES)},
-    status = CASE recommendations.status WHEN 'gone' THEN 'open' ELSE recommendations.status END,
-    gone_at = NULL, realised = NULL, realised_days = NULL
-WHERE ({_SAID}) IS DISTINCT FROM ({_SAYS}) OR recommendations.gone_at IS NOT NULL
-RETURNING xmax = 0 AS is_new
-"""
-
 FOUND = f"""
 WITH h AS MATERIALIZED ({{hits}}),
 d AS (SELECT * FROM {_TABLE}),
@@ -51,11 +34,11 @@ written AS (
     LEFT JOIN c ON c.resource_id = h.resource_id
     WHERE h.outcome = 'hit'
     ORDER BY h.resource_id
-    {_UPSERT}
+    {UPSERT}
 ),
 -- Of this statement's type only: a detector may look at several. One that could not be decided says nothing.
 gone AS (
-    UPDATE recommendations o SET {_GONE}
+    UPDATE recommendations o SET {GONE}
     WHERE o.tenant_id = %(tenant)s AND o.source = '' AND o.rule = ANY(%(rules)s) AND o.gone_at IS NULL
         AND NOT EXISTS (SELECT FROM h WHERE h.policy_id = o.rule AND h.resource_id = o.resource_id)
         AND NOT EXISTS (SELECT FROM resources r WHERE r.tenant_id = %(tenant)s AND r.id = o.resource_id
@@ -90,10 +73,10 @@ written AS (
                 'to', last_day)),
         currency, ''
     FROM h ORDER BY key
-    {_UPSERT}
+    {UPSERT}
 ),
 gone AS (
-    UPDATE recommendations o SET {_GONE}
+    UPDATE recommendations o SET {GONE}
     WHERE o.tenant_id = %(tenant)s AND o.source = '' AND o.rule = 'finops/commitment-coverage' AND o.gone_at IS NULL
         AND NOT EXISTS (SELECT FROM h WHERE h.key = o.key)
     RETURNING 1

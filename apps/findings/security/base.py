@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 # The source of violations and recommendations of these checks, and the type of their policies.
@@ -36,11 +37,22 @@ ADMIN_PORTS = (
 )
 WEB_PORTS = (80, 443, 8080, 8443)
 
+# `recommendations.risk_reduction` of what a check recommends.
+RISK = {
+    "critical": Decimal("1"),
+    "high": Decimal("0.7"),
+    "medium": Decimal("0.4"),
+    "low": Decimal("0.1"),
+}
+# Of a way through a network: gates that the inventory does not know may close it. Of a text: it may be an example.
+WAY, TEXT = Decimal("0.8"), Decimal("0.7")
+
 
 @dataclass(frozen=True)
 class Check:
     """`id` is stable: policies are named after it. `remediation` is what to do, in words; `action` the kind of
-    action that does it to the resource of the violation, where there is one."""
+    action that does it to the resource of the violation, where there is one. `confidence` (0 to 1) is how sure it is
+    that what was found is so."""
 
     id: str
     title: str
@@ -52,6 +64,12 @@ class Check:
     hits: str = ""
     action: Mapping[str, Any] = field(default_factory=dict)
     controls: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    confidence: Decimal = Decimal("0.9")
+
+    @property
+    def risk(self) -> Decimal:
+        """How much risk goes with it, from 0 to 1, by its severity."""
+        return RISK[self.severity]
 
     @property
     def name(self) -> str:

@@ -35,6 +35,7 @@ CHECKS = (
         provider="aws",
         description="The longer a key is valid, the more places know it.",
         remediation="Make a new key, put it where the old one is used, and deactivate the old one.",
+        action={"type": "aws.iam.deactivate_access_key", "params": {"older_than_days": MAX_KEY_AGE_DAYS}},
         controls={"CIS-AWS-3.0": ("1.14",)},
         facts=(USERS, KEYS),
         hits=f"""SELECT resource_id, 'Access key ' || key_id || ' of user ' || user_name || ' is active since ' || made

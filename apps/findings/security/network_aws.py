@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .base import Check, documents, number, port_words, ports_between, text
+from .base import WAY, Check, documents, number, port_words, ports_between, text
 
 _FROM_ANYWHERE = '(@.IpRanges[*].CidrIp == "0.0.0.0/0" || @.Ipv6Ranges[*].CidrIpv6 == "::/0")'
 _PORT = number("doc#>'{Endpoint,Port}'", "NULL")
@@ -80,6 +80,7 @@ _MACHINE_AND_ROLE = (*_MACHINE, ROLES, BROAD_ROLES, BROAD_PROFILES)
 
 CHECKS = (
     Check(
+        confidence=WAY,
         id="aws-internet-to-admin-role",
         title="A machine that the internet reaches holds a role that may do everything",
         severity="critical",
@@ -97,6 +98,7 @@ CHECKS = (
         WHERE i.address IS NOT NULL""",
     ),
     Check(
+        confidence=WAY,
         id="aws-internet-to-admin-role-by-load-balancer",
         title="A load balancer leads the internet to a machine with a role that may do everything",
         severity="high",
@@ -122,6 +124,7 @@ CHECKS = (
         JOIN broad_profiles b ON b.profile = i.profile""",
     ),
     Check(
+        confidence=WAY,
         id="aws-machine-open-for-administration",
         title="A machine with a public address lets everybody in on a port for administration or data",
         severity="high",
@@ -138,6 +141,7 @@ CHECKS = (
         WHERE i.address IS NOT NULL""",
     ),
     Check(
+        confidence=WAY,
         id="aws-database-open-to-the-internet",
         title="A database with a public address lets everybody in on its port",
         severity="critical",
@@ -165,6 +169,7 @@ CHECKS = (
         WHERE d.port IS NULL OR d.port BETWEEN o.low AND o.high""",
     ),
     Check(
+        confidence=WAY,
         id="aws-function-of-everybody-with-admin-role",
         title="A function that everybody may call holds a role that may do everything",
         severity="critical",

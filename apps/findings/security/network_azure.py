@@ -7,7 +7,7 @@ both let a packet through.
 
 from __future__ import annotations
 
-from .base import ADMIN_PORTS, WEB_PORTS, Check, documents, text
+from .base import ADMIN_PORTS, WAY, WEB_PORTS, Check, documents, text
 
 _PORTS = ", ".join(str(port) for port in sorted((*ADMIN_PORTS, *WEB_PORTS)))
 _ADMIN = ", ".join(map(str, ADMIN_PORTS))
@@ -123,6 +123,7 @@ _REACHES = """'The internet reaches machine ' || m.name || ' at ' || w.address |
 
 CHECKS = (
     Check(
+        confidence=WAY,
         id="azure-internet-to-subscription-role",
         title="A machine that the internet reaches has an identity with rights over the subscription",
         severity="critical",
@@ -136,6 +137,7 @@ CHECKS = (
         JOIN assignments a ON a.principal = m.principal AND a.role IS NOT NULL""",
     ),
     Check(
+        confidence=WAY,
         id="azure-machine-open-for-administration",
         title="A machine with a public address lets everybody in on a port for administration or data",
         severity="high",
@@ -147,6 +149,7 @@ CHECKS = (
         FROM ways w JOIN machines m ON m.resource_id = w.resource_id WHERE w.administers""",
     ),
     Check(
+        confidence=WAY,
         id="azure-database-open-to-the-internet",
         title="A database server's firewall lets everybody in",
         severity="critical",

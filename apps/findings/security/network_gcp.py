@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .base import ADMIN_PORTS, WEB_PORTS, Check, documents, port_words, ports_between, text
+from .base import ADMIN_PORTS, WAY, WEB_PORTS, Check, documents, port_words, ports_between, text
 
 # Networks are named by links with different hosts: what follows `projects/` is the same.
 _NETWORK = "regexp_replace({}->>'network', '^.*/projects/', '')"
@@ -73,6 +73,7 @@ _REACHES = """'The internet reaches machine ' || w.name || ' at ' || w.address |
 
 CHECKS = (
     Check(
+        confidence=WAY,
         id="gcp-internet-to-project-role",
         title="A machine that the internet reaches runs as an account with rights over the project",
         severity="critical",
@@ -89,6 +90,7 @@ CHECKS = (
         JOIN grants g ON g.member = 'serviceAccount:' || (runner->>'email')""",
     ),
     Check(
+        confidence=WAY,
         id="gcp-machine-open-for-administration",
         title="A machine with a public address lets everybody in on a port for administration or data",
         severity="high",
@@ -99,6 +101,7 @@ CHECKS = (
         hits=f"SELECT w.resource_id, {_REACHES} || '.' AS reason FROM ways w WHERE w.administers",
     ),
     Check(
+        confidence=WAY,
         id="gcp-database-open-to-the-internet",
         title="A database with a public address lets everybody in",
         severity="critical",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from apps.connectors.secret_places import PLACES
 
 from . import identity_aws, network_aws, network_azure, network_gcp
-from .base import Check
+from .base import TEXT, Check
 
 CHECKS: tuple[Check, ...] = (
     *network_aws.CHECKS,
@@ -33,6 +33,7 @@ def _secret_check(provider: str, place: str) -> Check:
         provider=provider,
         description=why,
         remediation="Keep the secret in a secret store, let the program fetch it there, and change it: it is known.",
+        confidence=TEXT,
     )
 
 

@@ -32,6 +32,7 @@ from ..models import EXTERNAL, EvaluationError, ScanRun
 from ..security import CHECKS, SECRET_CHECKS, SOURCE, Check
 from ..security.base import query
 from .exceptions import settle_exceptions
+from .recommendation_sql import ADVICE
 from .scan_plan import Target, count_of
 from .scan_sql import FULL, INCREMENTAL, Outcome, diff_statement
 from .scanning import server_is_away
@@ -82,6 +83,7 @@ class _SecurityScan:
         self.tenant_id = current_tenant_id()
         self.mode = str(handle.params.get("mode", FULL))
         self.outcome = Outcome()
+        self._advised: dict[str, int] = {}
         self._key = fingerprint_key(self.tenant_id)
 
     def run(self) -> Mapping[str, Any]:
@@ -99,6 +101,7 @@ class _SecurityScan:
                 self.outcome += self._look_through(ready, after, upto)
             self.handle.checkpoint(total, total, "closing what no check speaks of any more")
             self._settle(ready)
+            self._recommend(ready)
             return self._end("succeeded", policies=len(ready))
         except BaseException as error:
             self._end("failed", error=f"{type(error).__name__}: {error}"[:500])
@@ -233,15 +236,35 @@ class _SecurityScan:
         with one_scan_at_a_time(self.tenant_id):
             settle_exceptions(since=self.scan.started_at)
 
+    def _recommend(self, ready: Sequence[_Ready]) -> None:
+        """What to do about each violation that is open now; what was said of others is gone."""
+        checks = [one.check for one in ready]
+        values: dict[str, Any] = {
+            "tenant": self.tenant_id,
+            "source": SOURCE,
+            "policies": [one.policy_id for one in ready],
+            "rules": [check.name for check in checks],
+            "titles": [check.title for check in checks],
+            "advices": [check.remediation for check in checks],
+            "risks": [check.risk for check in checks],
+            "confidences": [check.confidence for check in checks],
+            "remedies": [str(check.action.get("type", "")) for check in checks],
+        }
+        with one_scan_at_a_time(self.tenant_id) as cursor:
+            cursor.execute(ADVICE, values)
+            names = ("recommended", "recommendations_changed", "recommendations_gone")
+            self._advised = dict(zip(names, map(int, cursor.fetchone()), strict=True))
+
     def _end(self, status: str, *, error: str = "", policies: int = 0) -> Mapping[str, Any]:
         counts = asdict(self.outcome)
         with tenant_transaction(self.tenant_id):
             ScanRun.objects.filter(pk=self.scan.pk, status="running").update(
                 status=status, error=error, policies=policies, finished_at=TransactionNow(), **counts
             )
-            told = {"kind": "security", "mode": self.scan.mode, "error": error, **counts}
+            told = {"kind": "security", "mode": self.scan.mode, "error": error, **counts, **self._advised}
             record(f"findings.scan.{status}", self.scan, told)
-        return {"scan": str(self.scan.pk), "mode": self.scan.mode, "policies": policies, **counts}
+        told = {"scan": str(self.scan.pk), "mode": self.scan.mode, "policies": policies}
+        return {**told, **counts, **self._advised}
 
 
 def _metadata(check: Check) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from apps.tenancy.pages import CommandPage, DetailPage, ListPage
 from apps.tenancy.roles import Permission
 
 from ..filters import RecommendationFilter
-from ..models import Recommendation
+from ..models import Recommendation, Violation
 from ..savings.deciding import DECISIONS, decide_recommendation
 from ..savings.scanning import start_finops_scan
 from ..states import RECOMMENDATION_MACHINE
@@ -112,6 +112,7 @@ class RecommendationDetail(DetailPage):
         return super().get_context_data(
             title=found.title,
             resource=resource,
+            violation=Violation.objects.filter(pk=found.evidence.get("violation")).first(),
             costs=found.evidence.get("costs"),
             decisions=[
                 (s, words) for s, words in DECISIONS.items() if RECOMMENDATION_MACHINE.allows(found.status, s)
