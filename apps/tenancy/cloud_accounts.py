@@ -180,7 +180,7 @@ def change_account(
             # What the former credentials could not do is no word on these.
             account.problem = account.problem_code = ""
             if account.status == CONNECTED:
-                changes = {"proven_at": None, "updated_at": TransactionNow()}
+                changes = {"proven_at": None, "tested_at": None, "updated_at": TransactionNow()}
                 transition(ACCOUNT_MACHINE, account, UNPROVEN, changes=changes, note="Another credential.")
         account.name = name.strip() if name is not None else account.name
         account.regions = clean_regions(list(regions)) if regions is not None else account.regions
@@ -215,7 +215,12 @@ def disconnect_account(*, account: CloudAccount) -> CloudAccount:
             ACCOUNT_MACHINE,
             account,
             DISCONNECTED,
-            changes={"proven_at": None, "discovery_due_at": None, "updated_at": TransactionNow()},
+            changes={
+                "proven_at": None,
+                "tested_at": None,
+                "discovery_due_at": None,
+                "updated_at": TransactionNow(),
+            },
         )
         job_id = account.discovery_job_id
         if job_id and Job.objects.filter(pk=job_id).exclude(status__in=FINISHED).exists():

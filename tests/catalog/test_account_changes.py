@@ -55,6 +55,7 @@ def test_other_credentials_have_to_prove_the_account_anew(
     allow(tenant, "environment:SECOND", endpoint=moto_endpoint)
     other = changed(tenant, row, credential="environment:SECOND")
     assert (other.status, other.proven_at, other.reference) == ("unproven", None, "environment:SECOND")
+    assert other.tested_at is None, "it was the former credentials that were tested"
     with tenant_scope(tenant.id):
         heard = check_account(account_id=row.pk)
         assert "SECOND_ACCESS_KEY_ID" in heard.problem
@@ -74,6 +75,7 @@ def test_disconnecting_keeps_resources_and_stops_what_is_under_way(
     with tenant_scope(tenant.id), transaction.atomic():
         ended = disconnect_account(account=CloudAccount.objects.get(pk=row.pk))
     assert (ended.status, ended.discovery_due_at, ended.proven_at) == ("disconnected", None, None)
+    assert ended.tested_at is None
     with tenant_transaction(tenant.id):
         assert Resource.objects.get(pk=kept.pk).status == "active"
         assert Job.objects.get(pk=job.pk).status == "cancelled"

@@ -151,3 +151,11 @@ def test_latest_open_is_the_specifications_sample_query(
         Violation.objects.filter(pk=fixed.pk).update(status="fixed", last_seen="2020-01-01T00:00Z")
     html = body(viewer, "/violations/latest/")
     assert "has no owner" in html and "fixed long ago" not in html
+
+
+def test_a_resource_that_is_gone_is_marked(viewer: Client, estate: None, users: dict[Role, User]) -> None:
+    with acting_as(users[Role.OPERATOR]):
+        Resource.objects.filter(name="bucket-3").update(status="deleted")
+    html = body(viewer, f"{RESOURCES}?search=bucket-3")
+    assert ">deleted</span>" in html
+    assert ">deleted</span>" not in body(viewer, f"{RESOURCES}?search=bucket-4")

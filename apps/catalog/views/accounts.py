@@ -228,9 +228,8 @@ class AccountTest(CommandPage):
         except GovernanceError as error:
             messages.error(request, str(error))
         else:
-            if account.problem:
-                messages.error(request, account.problem)
-            else:
+            # A problem is said on the account's page, as long as it lasts.
+            if not account.problem:
                 messages.success(request, "The credentials are the account's own: it is connected.")
         return HttpResponseRedirect(reverse("catalog:account-detail", args=[kwargs["pk"]]))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import QuerySet
+from django.utils.html import format_html
 
 from apps.core import cells
 from apps.core.columns import Column
@@ -18,7 +19,13 @@ from ..models import ImportRun, Policy, Resource
 
 
 def _resource_link(row: Resource) -> str:
-    return cells.link(row.name, "catalog:resource-detail", row.pk, note=row.display_id)
+    link = cells.link(row.name, "catalog:resource-detail", row.pk, note=row.display_id)
+    # What is not there, or known from another tool alone, must not look like the rest.
+    return (
+        format_html("{} {}", link, cells.status(row.status))
+        if row.status in ("deleted", "reported")
+        else link
+    )
 
 
 class ResourceList(ListPage):
