@@ -54,7 +54,7 @@ class RecommendationList(ListPage):
         Column("savings", "Saving a month", cell=lambda r: _amount(r.savings, r.currency), sort="savings",
                css="num"),
         Column("realised", "Realised", cell=lambda r: _amount(r.realised, r.currency), css="num"),
-        Column("confidence", "Confidence", css="num"),
+        Column("confidence", "Confidence", shown=False),
         Column("created_at", "Found", cell=lambda r: cells.moment(r.created_at), sort="recent", css="when"),
         Column("currency", "Currency", shown=False),
         Column("rule", "Rule", shown=False),
