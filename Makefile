@@ -4,10 +4,10 @@ BOOTSTRAP = $(PYTHON) governance/embedded/bootstrap.py
 RUN = .venv/bin/python
 PYTEST = $(RUN) -m pytest -q $(PYTEST_ARGS)
 
-.PHONY: help up down status logs reset install test test-slow test-timescale check chaos discovery-figures bench
+.PHONY: help up down status logs reset install test test-slow test-timescale check chaos discovery-figures bench bench-timescale
 
 help:
-	@echo "up down status logs reset | test test-slow test-timescale check chaos discovery-figures bench"
+	@echo "up down status logs reset | test test-slow test-timescale check chaos discovery-figures bench bench-timescale"
 
 up down status logs reset:
 	@$(BOOTSTRAP) $@
@@ -50,3 +50,8 @@ discovery-figures: install
 
 bench: install
 	@$(RUN) benchmarks/run.py $(BENCH)
+
+# The same on a real TimescaleDB, of what differs there: the hypertable beside a plain table.
+bench-timescale: install
+	$(RUN) -m tests.timescale build
+	TEST_POSTGRES=timescale $(RUN) benchmarks/run.py $(or $(BENCH),costs_hypertable)

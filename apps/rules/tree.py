@@ -236,12 +236,16 @@ class Not:
     at: str = ""
 
 
+# Where a condition stands that the policy's mode implies: Azure's "Indexed" leaves out what has no tags or location.
+MODE = "mode"
+
+
 @dataclass(frozen=True, slots=True)
 class Compare:
     """A leaf: the operator `op` of `dialect` over two values.
 
     An operator of one operand (is it there? is it empty?) gets `Const(MISSING)` as its right one, or its
-    setting. `at` is the place in the source document; `explain` shows it.
+    setting. `at` is the place in the source document, MODE for what its mode implies; `explain` shows it.
     """
 
     dialect: str

@@ -6,6 +6,7 @@ from apps.rules.dialect import operator
 from apps.rules.text import json_text
 from apps.rules.tree import (
     MISSING,
+    MODE,
     Choice,
     Collect,
     Column,
@@ -97,7 +98,9 @@ def is_timed(value: Value) -> bool:
 
 
 def is_scope(node: Compare) -> bool:
-    """Whether a leaf only says which resources a rule is about: it reads the type or the provider."""
+    """Whether a leaf only says which resources a rule is about: the mode implies it, or it reads type or provider."""
+    if node.at == MODE:
+        return True
     return isinstance(node.left, Path) and node.left.root in (Column("type"), Column("provider"))
 
 

@@ -42,17 +42,17 @@ def run(bench: Bench) -> Iterator[Row]:
     tenant_id = bench.tenant().pk
     with bench.superuser() as superuser, tenant_scope(tenant_id, Actor.system("bench")):
         load(superuser, tenant_id, in_import_order(list(estate.rows(total))))
-        _import_ten()
-        first, opened = took(lambda: _scan("full"))
+        import_ten()
+        first, opened = took(lambda: scan("full"))
         yield Row(f"{total:,} rows, first full scan, {opened['opened']:,} violations opened", spell(first))
-        full, again = took(lambda: _scan("full"))
+        full, again = took(lambda: scan("full"))
         if again["opened"] or again["fixed"] or again["still_open"] != opened["opened"]:
             raise SystemExit(f"a second scan found something else: {again}")
         yield Row(
             "a second full scan, advancing last_seen of all of them", spell(full), spell(first), full / first
         )
         before = _places(superuser)
-        nothing, _ = took(lambda: _scan("incremental"))
+        nothing, _ = took(lambda: scan("incremental"))
         moved = len(before - _places(superuser))
         row = at_most(0.05, f"an incremental scan without a change, {moved} rows written", nothing, full)
         yield Row(row.what, row.ours, row.theirs, row.ratio, row.goal, bool(row.met and not moved))
@@ -62,17 +62,17 @@ def run(bench: Bench) -> Iterator[Row]:
             [tenant_id],
         ).rowcount
         superuser.execute("ANALYZE resource_properties")
-        some, _ = took(lambda: _scan("incremental"))
+        some, _ = took(lambda: scan("incremental"))
         yield at_most(
             0.05, f"an incremental scan after {changed:,} resources changed, of a full one", some, full
         )
 
 
-def _scan(mode: str) -> dict[str, Any]:
+def scan(mode: str) -> dict[str, Any]:
     return dict(_Scan(_Handle(mode)).run())  # type: ignore[arg-type]
 
 
-def _import_ten() -> None:
+def import_ten() -> None:
     documents = mixed_documents()
     azure = [
         {"name": f"mixed-{i}", "properties": {"policyRule": document}}

@@ -254,3 +254,20 @@ def test_an_explanation_says_when_as_well(rules_connection: psycopg.Connection) 
     )
     leaf = explain(compile_policy(document, language="custodian", now=NOW), found).leaves()[-1]
     assert leaf.expected.startswith('90 days ago ("20')
+
+
+def test_a_reason_leaves_out_what_the_mode_implies(inventory: psycopg.Connection) -> None:
+    """`Indexed` says which resources are meant; nobody can mend that a disk is no nested type."""
+    definition = {
+        "properties": {
+            "mode": "Indexed",
+            "policyRule": {
+                "if": {"field": "location", "notEquals": "westeurope"},
+                "then": {"effect": "deny"},
+            },
+        }
+    }
+    rule = compile_policy(definition, language="azure", now=NOW)
+    database.fill(inventory, [account()])
+    _, reason = database.ask(inventory, [("p", rule)])[("p", "r")]
+    assert reason == 'location is "eastus", must be "westeurope"'

@@ -20,7 +20,7 @@ from apps.rules.compile import CompiledRule
 from apps.rules.compile import Definition as Found
 from apps.rules.errors import InvalidPolicy, Unsupported
 from apps.rules.scope import possible_types, related_types
-from apps.rules.tree import Always, Column, Compare, Const, Not, Path, Rule, conjunction
+from apps.rules.tree import MODE, Always, Column, Compare, Const, Not, Path, Rule, conjunction
 
 _MODES = ("all", "indexed")
 _NOT_INDEXED = ["microsoft.resources/subscriptions", "microsoft.resources/subscriptions/resourcegroups"]
@@ -133,9 +133,9 @@ def _indexed(tree: Rule) -> Rule:
     """Mode Indexed: resources with tags and a location; not resource groups and subscriptions."""
     if possible_types(tree) is not None:
         return tree
-    groups = Compare("azure", "in", Path(Column("type"), (), "type"), Const([*_NOT_INDEXED]), "mode")
-    nested = Compare("azure", "isNestedType", Path(Column("type"), (), "type"), Const(None), "mode")
-    placed = Compare("azure", "exists", Path(Column("location"), (), "location"), Const(True), "mode")
+    groups = Compare("azure", "in", Path(Column("type"), (), "type"), Const([*_NOT_INDEXED]), MODE)
+    nested = Compare("azure", "isNestedType", Path(Column("type"), (), "type"), Const(None), MODE)
+    placed = Compare("azure", "exists", Path(Column("location"), (), "location"), Const(True), MODE)
     return conjunction((Not(groups), Not(conjunction((nested, Not(placed)))), tree), "policyRule")
 
 
