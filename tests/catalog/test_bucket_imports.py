@@ -14,7 +14,7 @@ import pytest
 from django.core.management import call_command
 from django.db.models import Sum
 
-from apps.catalog.models import ImportRun
+from apps.catalog.models import ImportRun, Policy, Resource
 from apps.catalog.services.buckets import split_address
 from apps.core.context import tenant_transaction
 from apps.core.errors import InvalidInput
@@ -26,6 +26,7 @@ from apps.tenancy.tokens import SCOPES
 from tests.fixtures.clients import browser, program
 from tests.fixtures.clouds import HOME_ACCOUNT, REGION, connect_aws
 from tests.fixtures.costs import focus_csv, focus_row
+from tests.fixtures.estate import bucket as resource_row
 
 pytestmark = pytest.mark.django_db
 
@@ -99,6 +100,40 @@ def test_a_malformed_address_is_named(address: str) -> None:
     with pytest.raises(InvalidInput, match="s3://BUCKET/KEY") as refused:
         split_address(address)
     assert refused.value.field == "address"
+
+
+def test_policies_and_inventory_come_out_of_a_bucket_too(
+    tenant: Tenant, moto_endpoint: str, bucket: Any
+) -> None:
+    connect_aws(tenant, moto_endpoint)
+    pack = "policies:\n  - name: tagged\n    resource: aws.s3\n    filters: [{'tag:owner': absent}]\n"
+    bucket.put_object(Key="governance/pack.yml", Body=pack.encode())
+    bucket.put_object(Key="governance/estate.ndjson", Body=json.dumps(resource_row(1)).encode())
+
+    def imported(command: str, key: str) -> dict[str, Any]:
+        out = io.StringIO()
+        words = (command, "import", "--tenant", tenant.slug, f"s3://{bucket.name}/governance/{key}", "--json")
+        call_command(*words, stdout=out)
+        return dict(json.loads(out.getvalue()))
+
+    policies = imported("policies", "pack.yml")
+    assert (policies["compiled"], policies["unsupported"], policies["failed"]) == (1, 0, 0)
+    assert imported("inventory", "estate.ndjson")["written"] == 1
+    with tenant_transaction(tenant.id):
+        assert list(Policy.objects.values_list("name", flat=True)) == ["tagged"]
+        assert Resource.objects.get().name == "bucket-1"
+
+
+def test_the_page_offers_the_connected_accounts_alone(
+    tenant: Tenant, moto_endpoint: str, users: dict[Role, User]
+) -> None:
+    page = browser(users[Role.OPERATOR])
+    assert b"None is connected" in page.get("/imports/new/").content
+    connect_aws(tenant, moto_endpoint)
+    assert f'value="{HOME_ACCOUNT}"' in page.get("/imports/new/").content.decode()
+    asked = {"kind": "costs", "address": "s3://bills/2026/x.csv", "account": "999988887777"}
+    assert page.post("/imports/new/", asked).status_code == 422
+    assert page.post("/imports/new/", asked | {"account": HOME_ACCOUNT}).status_code == 302
 
 
 def test_the_api_and_the_page_take_an_address_instead_of_a_file(

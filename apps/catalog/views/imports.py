@@ -21,6 +21,7 @@ from apps.core.pages import Sort
 from apps.core.pagination import Keyset
 from apps.core.requests import non_atomic
 from apps.jobs.services import enqueue
+from apps.tenancy.models_clouds import CONNECTED, CloudAccount
 from apps.tenancy.pages import FormPage, ListPage, show_on_form
 from apps.tenancy.roles import Permission
 
@@ -80,12 +81,7 @@ class UploadForm(forms.Form):
         label="Or an address in a bucket",
         help_text="s3://BUCKET/KEY, or s3://BUCKET/PREFIX/ for all under it: read by the connected AWS account",
     )
-    account = forms.CharField(
-        required=False,
-        max_length=100,
-        label="AWS account of the bucket",
-        help_text="If several are connected",
-    )
+    account = forms.ChoiceField(required=False, label="AWS account of the bucket")
     format = forms.ChoiceField(
         required=False,
         choices=[
@@ -94,6 +90,15 @@ class UploadForm(forms.Form):
         ],
         label="Format",
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        with tenant_transaction(current_tenant_id()):
+            there = CloudAccount.objects.filter(provider="aws", status=CONNECTED).order_by("name", "account")
+            listed = [(row.account, f"{row.name} ({row.account})") for row in there]
+        first = "The one that is connected" if listed else "None is connected"
+        account: Any = self.fields["account"]
+        account.choices = [("", first), *listed]
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
@@ -136,6 +141,6 @@ class ImportCreate(FormPage):
     def _source(data: dict[str, Any]) -> dict[str, Any]:
         if address := data["address"].strip():
             split_address(address)
-            return {"address": address, "account": data["account"].strip() or None, "name": address}
+            return {"address": address, "account": data["account"] or None, "name": address}
         name = PurePath(data["file"].name).name
         return {"object_key": stage(name, data["file"]), "name": name}
