@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import expect
@@ -23,6 +24,7 @@ from .conftest import Visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 Open = Callable[..., Visit]
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
 
 @pytest.fixture
@@ -71,6 +73,20 @@ def test_no_page_breaks_the_content_security_policy(
         expect(seen.page.get_by_role("heading", level=1)).to_be_visible()
     assert seen.complaints == []
     assert seen.page.locator("html").get_attribute("data-bs-theme") == ("dark" if dark else "light")
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_every_page_keeps_the_accessibility_guidelines(
+    dark: bool, visit: Open, users: dict[Role, User], rows: dict[str, Any]
+) -> None:
+    """WCAG 2.2 A and AA, as far as axe-core can tell: names of controls, contrast, structure."""
+    seen = visit(users[Role.ADMIN], dark=dark)
+    told: dict[str, Any] = {}
+    for url in addresses(rows):
+        seen.page.goto(url)
+        if found := Axe().run(seen.page, options={"runOnly": WCAG}).response["violations"]:
+            told[url] = [(each["id"], each["nodes"][0]["html"][:200]) for each in found]
+    assert told == {}
 
 
 def test_nothing_scrolls_sideways_on_a_phone(
