@@ -21,7 +21,7 @@ from benchmarks.frame import Bench, Row, spell, took
 from benchmarks.loading import in_import_order, load
 from benchmarks.subjects.policy_scans import import_ten, scan
 
-SECONDS = 900
+SECONDS = 600
 CORPUS = (
     Path(os.environ.get("CORPORA_DIR", Path(__file__).resolve().parents[3] / "shared" / "corpora"))
     / "policies"
