@@ -39,7 +39,6 @@ check: install
 	$(RUN) manage.py check
 	set -a; . .ci/production.env; $(RUN) manage.py check --deploy --fail-level WARNING
 
-# BENCH="--quick", BENCH="policy_hits --rows 100000", BENCH=--list: see benchmarks/run.py.
 # Every fault of an action ten times over, as a table; ROUNDS=1 for once.
 chaos: install
 	$(RUN) -m tests.chaos.action_faults --rounds $(or $(ROUNDS),10)
@@ -48,6 +47,7 @@ chaos: install
 discovery-figures: install
 	$(RUN) -m tests.chaos.large_discovery --accounts $(or $(ACCOUNTS),50) --each $(or $(EACH),2000)
 
+# BENCH="--quick", BENCH="policy_hits --rows 100000", BENCH=--list: see benchmarks/run.py.
 bench: install
 	@$(RUN) benchmarks/run.py $(BENCH)
 

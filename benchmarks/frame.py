@@ -25,11 +25,14 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import psycopg
 
 SECONDS = 60.0
+# Public data beside the checkout; what runs on it says so where it is absent.
+CORPORA = Path(os.environ.get("CORPORA_DIR", Path(__file__).resolve().parents[2] / "shared" / "corpora"))
 
 
 @dataclass(frozen=True)

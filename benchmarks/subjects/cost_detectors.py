@@ -12,18 +12,15 @@ import csv
 import datetime as dt
 import json
 import math
-import os
 import random
 import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal
-from pathlib import Path
 
 from apps.costs.detection import Rule, find_events, forecast
-from benchmarks.frame import Bench, Row
+from benchmarks.frame import CORPORA, Bench, Row
 
 SECONDS = 120
-CORPORA = Path(os.environ.get("CORPORA_DIR", Path(__file__).resolve().parents[3] / "shared" / "corpora"))
 DAYS = 180
 QUIET = 60
 Series = list[float]

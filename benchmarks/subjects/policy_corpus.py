@@ -5,10 +5,8 @@ The scan is the product's own, as the app role. A preview is asked for ten diffe
 
 from __future__ import annotations
 
-import os
 import resource
 from collections.abc import Iterator
-from pathlib import Path
 
 from django.db import transaction
 
@@ -17,15 +15,12 @@ from apps.catalog.services import import_policies
 from apps.core.context import Actor, tenant_scope, tenant_transaction
 from apps.findings.services.preview import preview_policy
 from benchmarks import estate
-from benchmarks.frame import Bench, Row, spell, took
+from benchmarks.frame import CORPORA, Bench, Row, spell, took
 from benchmarks.loading import in_import_order, load
 from benchmarks.subjects.policy_scans import import_ten, scan
 
 SECONDS = 600
-CORPUS = (
-    Path(os.environ.get("CORPORA_DIR", Path(__file__).resolve().parents[3] / "shared" / "corpora"))
-    / "policies"
-)
+CORPUS = CORPORA / "policies"
 PREVIEW = 1.0  # seconds, on a tenant of 100,000 resources
 
 

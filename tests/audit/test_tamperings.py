@@ -191,6 +191,17 @@ def test_behind_a_deleted_row_the_rest_is_still_read_in_bulk(
     assert asked == [3]
 
 
+def test_a_place_far_beyond_the_trails_end(tenant: uuid.UUID) -> None:
+    """It is one row too many, not a trail of 2**50 places to be walked through."""
+    owner(
+        "INSERT INTO audit_leaves (tenant_id, seq, audit_id, leaf) SELECT tenant_id, 1::bigint << 50, %s, leaf"
+        " FROM audit_leaves WHERE tenant_id = %s AND seq = 5",
+        uuid.uuid4(),
+        tenant,
+    )
+    assert {(each["code"], each["where"]) for each in verified(tenant)} == {("row-deleted", "place 12")}
+
+
 def test_a_row_slipped_in_behind(tenant: uuid.UUID) -> None:
     audit_id = uuid.uuid4()
     owner(

@@ -18,20 +18,22 @@ from tests.chaos.stack import Stack
 pytestmark = pytest.mark.slow
 
 ROWS = 20_000
-LIMIT = 60.0
+LIMIT = 240.0  # seconds; on a slow machine the store is back after an attempt or two, whose pauses grow to a minute
 
 
-def _wait_for_job(stack: Stack, job_id: str, condition: str) -> None:
-    """Until the job's row meets the SQL condition; it must not have ended before."""
+def _wait_for_job(stack: Stack, job_id: str, condition: str) -> str:
+    """Until the job's row meets the SQL condition, before it ends otherwise; its error then."""
+    seen = [""]
     with psycopg.connect(stack.environment["DATABASE_OWNER_URL"], autocommit=True) as watcher:
 
         def met() -> bool:
-            row = watcher.execute(f"SELECT {condition}, status FROM jobs WHERE id = %s".encode(), [job_id])
-            ((holds, status),) = row.fetchall()
+            row = watcher.execute(f"SELECT {condition}, status, error FROM jobs WHERE id = %s".encode(), [job_id])
+            ((holds, status, seen[0]),) = row.fetchall()
             assert holds or status in ("queued", "running"), stack.said()
             return bool(holds)
 
         stack.wait_for(met, LIMIT)
+    return seen[0]
 
 
 def _disturb(acme: Estate, job_id: str, moment: str) -> dict[str, Any]:
@@ -39,8 +41,7 @@ def _disturb(acme: Estate, job_id: str, moment: str) -> dict[str, Any]:
     acme.stack.start("worker", "beat")
     _wait_for_job(acme.stack, job_id, moment)
     acme.stack.kill("s3")
-    _wait_for_job(acme.stack, job_id, "status = 'queued' AND attempts = 1")
-    assert "object store" in acme.job(job_id)["error"]
+    assert "object store" in _wait_for_job(acme.stack, job_id, "status = 'queued' AND attempts >= 1")
     acme.stack.start_again("s3")
     _wait_for_job(acme.stack, job_id, "status = 'succeeded'")
     return acme.job(job_id)
@@ -58,7 +59,9 @@ def test_an_import_reads_its_staged_file_again(acme: Estate, tmp_path: Path) -> 
     job = _disturb(acme, queued["job"], "progress_done >= 5000")
     assert (job["result"]["read"], job["result"]["refused"]) == (ROWS, 0)
     runs = acme.stack.query("SELECT status FROM import_runs WHERE job_id = %s ORDER BY status", [job["id"]])
-    assert runs == [("failed",), ("succeeded",)]
+    # How many find the store still away is the machine's affair.
+    assert job["attempts"] > 1
+    assert runs == [("failed",)] * (job["attempts"] - 1) + [("succeeded",)]
     (counted,) = acme.stack.query(
         "SELECT count(*) FROM resources WHERE native_id LIKE 'arn:aws:s3:::many-%%'", []
     )

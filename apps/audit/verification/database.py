@@ -7,12 +7,16 @@ verifier other columns than everybody else.
 from __future__ import annotations
 
 import uuid
+from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
+import psycopg
 from django.db import connections, transaction
 
 from ..sealing.notes import note_hash
@@ -20,6 +24,7 @@ from .rows import COLUMNS, Row
 from .stream import RowStream
 
 BATCH = 16384
+BATCHES_AHEAD = 2
 UNSEALED_BATCH = 4096
 
 
@@ -115,23 +120,26 @@ class Reader:
     def __init__(self, tenant_id: uuid.UUID, using: str) -> None:
         self.tenant_id, self._using = tenant_id, using
 
-    def batches(self, start: int, size: int) -> Iterator[Batch]:
-        """The places from `start` to `size`; the next batch is fetched while one is verified."""
+    @contextmanager
+    def batches(self, start: int, size: int) -> Iterator[Iterator[Batch]]:
+        """The places from `start` to `size`; the next ones are fetched while one is verified, from the start on."""
         with ThreadPoolExecutor(1, thread_name_prefix="audit-verify") as ahead:
-            try:
-                places = range(start, size, BATCH)
-                coming = None
-                for first in places:
+            firsts = iter(range(start, size, BATCH))
+            coming: deque[Future[Batch]] = deque()
+
+            def fetch(number: int) -> None:
+                for first in islice(firsts, number):
                     wanted = (first, min(first + BATCH, size))
-                    batch = coming.result() if coming else self._batch(*wanted)
-                    following = first + BATCH
-                    coming = None
-                    if following < size:
-                        context = copy_context()
-                        coming = ahead.submit(
-                            context.run, self._batch, following, min(following + BATCH, size)
-                        )
-                    yield batch
+                    coming.append(ahead.submit(copy_context().run, self._batch, *wanted))
+
+            def fetched() -> Iterator[Batch]:
+                while coming:
+                    yield coming.popleft().result()
+                    fetch(1)
+
+            fetch(BATCHES_AHEAD)
+            try:
+                yield fetched()
             finally:
                 ahead.submit(self._close).result()
 
@@ -158,10 +166,12 @@ class Reader:
             expected -= len(rows)
             before = (rows[-1][2], rows[-1][3])
 
-    def places(self) -> int:
-        """How many places the tree has, those included of which the leaf is gone."""
-        ((last,),) = self.fetch("SELECT max(seq) FROM audit_leaves WHERE tenant_id = %s", [self.tenant_id])
-        return 0 if last is None else int(last) + 1
+    def places(self, sealed: int) -> int:
+        """How many places the tree has, those included of which the leaf is gone: as far as a checkpoint knows of
+        (`sealed`), or as many as there are leaves. A place far beyond both was planted, and is one too many."""
+        sql = "SELECT count(*), max(seq) FROM audit_leaves WHERE tenant_id = %s"
+        ((there, last),) = self.fetch(sql, [self.tenant_id])
+        return max(int(there), min(sealed, int(last) + 1)) if there else 0
 
     def counts(self) -> tuple[int, int]:
         """(audit rows, sealed places), of one moment."""
@@ -191,7 +201,13 @@ class Reader:
         return _fetch(self._using, sql, values)
 
     def _batch(self, first: int, end: int) -> Batch:
-        ((places, ids, sealed),) = self.fetch(PLACES, [self.tenant_id, first, end])
+        connection = connections[self._using]
+        with transaction.atomic(using=self._using), connection.cursor() as cursor:
+            cursor.execute(BUILT_INS_FIRST)
+            # Not by Django's cursor, which takes in bytes as text only: twice as many, to be put back.
+            with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as raw:
+                raw.execute(PLACES, [self.tenant_id, first, end], prepare=False, binary=True)
+                ((places, ids, sealed),) = raw.fetchall()
         return Batch(first, end, places == end - first, bytes(ids or b""), bytes(sealed or b""))
 
     def _close(self) -> None:

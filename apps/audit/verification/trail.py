@@ -40,14 +40,17 @@ class Trail:
         self._told = TrailFindings(str(self._tenant_id), checkpoints=len(notes))
 
     def verify(self) -> TrailFindings:
-        places = self._reader.places()
+        places = self._reader.places(self._last.size if self._last else 0)
         # The rows are of a later moment than their places, hence all there.
-        with self._reader.stream(self._start) as stream:
-            for batch in self._reader.batches(self._start, places):
+        with (
+            self._reader.batches(self._start, places) as batches,
+            self._reader.stream(self._start) as stream,
+        ):
+            for batch in batches:
                 self._verify_batch(batch, stream)
                 self._told.rows += batch.end - batch.first
                 self._progress(self._told.rows, places - self._start)
-            # All of the trail was streamed, and each row had its place: none is unsealed, and none need be counted.
+            # All was streamed, and each row had its place: none is unsealed, and they need not be counted.
             all_sealed = self._start == 0 and not self._by_row and stream.is_at_its_end()
         self._tree.finish()
         self._told.sealed = places

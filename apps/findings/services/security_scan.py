@@ -32,11 +32,10 @@ from ..models import EXTERNAL, EvaluationError, ScanRun
 from ..security import CHECKS, SECRET_CHECKS, SOURCE, Check
 from ..security.base import query
 from .exceptions import settle_exceptions
-from .recommendation_sql import ADVICE
 from .scan_plan import Target, count_of
 from .scan_sql import FULL, INCREMENTAL, Outcome, diff_statement
 from .scanning import server_is_away
-from .security_sql import BOUNDS, FOUND, ORPHANS, PARTS, POLICIES, PROVIDERS, STAMPS
+from .security_sql import ADVICE, BOUNDS, FOUND, ORPHANS, PARTS, POLICIES, PROVIDERS, STAMPS
 from .turns import one_scan_at_a_time
 
 JOB_TYPE = "scans.security"

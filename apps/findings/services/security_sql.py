@@ -1,8 +1,9 @@
-"""The statements of a security scan beside its checks: policies, batches of documents, what no check speaks of."""
+"""The statements of a security scan beside its checks: policies, batches of documents, what no check speaks of, advice."""
 
 from __future__ import annotations
 
 from ..security.base import SOURCE
+from .recommendation_sql import GONE, UPSERT
 
 # One row a check, of language and status `external`: scans of policies leave it alone. What an admin has set stays.
 POLICIES = f"""
@@ -67,3 +68,37 @@ WHERE v.tenant_id = %(tenant)s AND v.source = '{SOURCE}' AND v.status <> 'fixed'
       SELECT id FROM policies WHERE tenant_id = %(tenant)s AND type = '{SOURCE}' AND language = 'external')
   AND NOT v.policy_id = ANY(%(ids)s)
 """
+
+# Of a security scan's open violations: what to do about each, while it is open. One under an exception is accepted
+# for its time, and nobody is asked to do what was decided not to be done.
+ADVICE = f"""
+WITH d AS (
+    SELECT * FROM unnest(%(policies)s::text[], %(rules)s::text[], %(titles)s::text[], %(advices)s::text[],
+        %(risks)s::numeric[], %(confidences)s::numeric[], %(remedies)s::text[])
+        AS d (policy_id, rule, title, advice, risk, confidence, remedy)
+),
+h AS MATERIALIZED (
+    SELECT d.*, d.rule || ':' || v.resource_id AS key, v.id AS violation_id, v.severity, v.resource_id, v.reason, r.name
+    FROM violations v JOIN d ON d.policy_id = v.policy_id
+    JOIN resources r ON r.tenant_id = v.tenant_id AND r.id = v.resource_id
+    WHERE v.tenant_id = %(tenant)s AND v.source = %(source)s
+      AND (v.status = 'open' OR v.status = 'suppressed' AND v.suppressed_until <= now())
+),
+written AS (
+    INSERT INTO recommendations (id, tenant_id, kind, severity, title, description, risk_reduction, confidence, rule,
+        resource_id, source, key, evidence, remedy)
+    SELECT new_uuid7(), %(tenant)s, 'security', h.severity, left(h.title || ': ' || h.name, 300), h.advice, h.risk,
+        h.confidence, h.rule, h.resource_id, %(source)s, h.key,
+        jsonb_build_object('why', h.reason, 'violation', h.violation_id), h.remedy
+    FROM h ORDER BY h.key
+    {UPSERT}
+),
+gone AS (
+    UPDATE recommendations o SET {GONE}
+    WHERE o.tenant_id = %(tenant)s AND o.source = %(source)s AND o.kind = 'security' AND o.gone_at IS NULL
+        AND NOT EXISTS (SELECT FROM h WHERE h.key = o.key)
+    RETURNING 1
+)
+SELECT (SELECT count(*) FROM written WHERE is_new), (SELECT count(*) FROM written WHERE NOT is_new),
+    (SELECT count(*) FROM gone)
+"""  # noqa: S608
