@@ -27,7 +27,9 @@ def _wait_for_job(stack: Stack, job_id: str, condition: str) -> str:
     with psycopg.connect(stack.environment["DATABASE_OWNER_URL"], autocommit=True) as watcher:
 
         def met() -> bool:
-            row = watcher.execute(f"SELECT {condition}, status, error FROM jobs WHERE id = %s".encode(), [job_id])
+            row = watcher.execute(
+                f"SELECT {condition}, status, error FROM jobs WHERE id = %s".encode(), [job_id]
+            )
             ((holds, status, seen[0]),) = row.fetchall()
             assert holds or status in ("queued", "running"), stack.said()
             return bool(holds)

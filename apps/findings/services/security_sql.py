@@ -1,4 +1,4 @@
-"""The statements of a security scan beside its checks: policies, batches of documents, what no check speaks of, advice."""
+"""The statements of a security scan beside its checks: policies, batches, what no check speaks of, and advice."""
 
 from __future__ import annotations
 
@@ -101,4 +101,4 @@ gone AS (
 )
 SELECT (SELECT count(*) FROM written WHERE is_new), (SELECT count(*) FROM written WHERE NOT is_new),
     (SELECT count(*) FROM gone)
-"""  # noqa: S608
+"""
