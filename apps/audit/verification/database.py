@@ -124,13 +124,14 @@ class Reader:
     def batches(self, start: int, size: int) -> Iterator[Iterator[Batch]]:
         """The places from `start` to `size`; the next ones are fetched while one is verified, from the start on."""
         with ThreadPoolExecutor(1, thread_name_prefix="audit-verify") as ahead:
-            firsts = iter(range(start, size, BATCH))
+            context, firsts = copy_context(), iter(range(start, size, BATCH))
             coming: deque[Future[Batch]] = deque()
 
+            def read(first: int) -> Batch:
+                return context.run(self._batch, first, min(first + BATCH, size))
+
             def fetch(number: int) -> None:
-                for first in islice(firsts, number):
-                    wanted = (first, min(first + BATCH, size))
-                    coming.append(ahead.submit(copy_context().run, self._batch, *wanted))
+                coming.extend(ahead.submit(read, first) for first in islice(firsts, number))
 
             def fetched() -> Iterator[Batch]:
                 while coming:
