@@ -11,6 +11,7 @@ from datetime import date
 
 from apps.audit.verification.database import Reader
 from apps.audit.verification.findings import Findings
+from apps.audit.verification.rows import row_name
 
 from .moving import SEGMENT
 from .partitions import partition_name
@@ -19,7 +20,7 @@ from .tables import TABLES
 _BATCH = 500
 # In the order of the trail's index of targets: there are few of them in a long trail.
 _SEALED = """
-SELECT id, target_id, payload ->> 'table', payload ->> 'quarter', (payload ->> 'rows')::bigint, payload ->> 'sha256'
+SELECT id, target_id, payload ->> 'table', payload ->> 'quarter', payload ->> 'rows', payload ->> 'sha256'
 FROM audits
 WHERE tenant_id = %s AND target_type = 'archive.segment' AND action = %s AND (target_id, id) > (%s, %s)
 ORDER BY target_id, id LIMIT %s
@@ -40,20 +41,24 @@ ORDER BY s.segment_id LIMIT 100
 
 
 def check_segments(tenant_id: uuid.UUID, using: str, found: Findings) -> None:
-    """Codes partition-dropped, history-missing, history-edited, history-untold."""
+    """Codes partition-dropped, history-missing, history-edited, history-untold, history-unreadable."""
     reader, names = Reader(tenant_id, using), {table.name: table for table in TABLES}
     dropped: set[tuple[str, str]] = set()
     after = ("", uuid.UUID(int=0))
     while told := reader.fetch(_SEALED, [tenant_id, SEGMENT, *after, _BATCH]):
-        for id_, segment, name, quarter, rows, sha256 in told:
+        for id_, segment, name, quarter, number, sha256 in told:
             after = (segment, id_)
-            table = names.get(name)
-            if table is None:
+            try:
+                segment_id = uuid.UUID(segment)
+                table, rows = names[name], int(number)
+                partition = partition_name(name, date.fromisoformat(quarter))
+            except (KeyError, TypeError, ValueError):  # written past the application, by whom the trail may tell
+                what = f"tells of a segment of the history ({segment[:80]!r}) that can't be"
+                found.add("history-unreadable", tenant_id, row_name(id_), what, id_)
                 continue
-            partition = partition_name(name, date.fromisoformat(quarter))
             if (name, partition) in dropped:
                 continue
-            ((there, seen),) = reader.fetch(table.digest, [tenant_id, segment])
+            ((there, seen),) = reader.fetch(table.digest, [tenant_id, segment_id])
             if (there, seen) == (rows, sha256):
                 continue
             ((attached,),) = reader.fetch(_PARTITION, [name, partition])

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from apps.archive.moving import move_batch
+from apps.archive.moving import SEGMENT, move_batch
 from apps.archive.tables import VIOLATIONS
 from apps.core.context import Actor, tenant_scope, tenant_transaction
 from tests.audit.conftest import bucket, make_tenant, owner, seal, signers, verify
@@ -108,3 +108,34 @@ def test_a_row_slipped_into_a_segment(tenant: uuid.UUID) -> None:
     )
     ((code, _),) = problems(tenant)
     assert code == "history-edited"
+
+
+@pytest.mark.parametrize(
+    ("segment", "payload"),
+    [
+        ("nothing", '{"table": "violations_history", "quarter": "2025-01-01", "rows": 1, "sha256": "00"}'),
+        ("urn:uuid:1", '{"table": "violations_history", "quarter": "2025-01-01", "rows": 1, "sha256": "00"}'),
+        (str(uuid.uuid4()), '{"table": "violations_history", "quarter": "soon", "rows": 1, "sha256": "00"}'),
+        (str(uuid.uuid4()), '{"table": "violations_history", "quarter": "2025-01-01", "rows": "few"}'),
+        (str(uuid.uuid4()), '{"table": "tenants", "quarter": "2025-01-01", "rows": 1, "sha256": "00"}'),
+        (str(uuid.uuid4()), "{}"),
+    ],
+)
+def test_a_line_of_the_trail_on_a_segment_that_cannot_be(
+    tenant: uuid.UUID, segment: str, payload: str
+) -> None:
+    """It is named, and the rest is verified as ever."""
+    audit_id = uuid.uuid4()
+    owner(
+        "INSERT INTO audits (id, tenant_id, actor, action, target_type, target_id, payload)"
+        " VALUES (%s, %s, 'user:x', %s, 'archive.segment', %s, %s::jsonb)",
+        audit_id,
+        tenant,
+        SEGMENT,
+        segment,
+        payload,
+    )
+    owner("DELETE FROM violations_history WHERE tenant_id = %s AND closed_at < '2025-02-02'", tenant)
+    found = dict(problems(tenant))
+    assert found.keys() == {"history-unreadable", "history-missing"}
+    assert found["history-unreadable"] == f"row {audit_id}"
