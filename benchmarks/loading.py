@@ -44,3 +44,19 @@ def in_import_order(rows: list[estate.Row], batch: int = 5_000) -> list[estate.R
     for start in range(0, len(rows), batch):
         ordered += sorted(rows[start : start + batch], key=lambda row: (row["type"], row["id"]))
     return ordered
+
+
+def make_twin(superuser: psycopg.Connection, table: str, twin: str, parents: dict[str, str] | None = None) -> None:
+    """A table like another: columns, defaults, checks, indexes, and the foreign keys, which LIKE leaves out.
+
+    `parents` maps a table that is referred to to the one that the twin is to refer to instead.
+    """
+    superuser.execute(f"CREATE TABLE {twin} (LIKE {table} INCLUDING ALL)".encode())
+    keys = superuser.execute(
+        "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = %s::regclass AND contype = 'f'",
+        [table],
+    ).fetchall()
+    for (key,) in keys:
+        for given, instead in (parents or {}).items():
+            key = key.replace(f" {given}(", f" {instead}(")
+        superuser.execute(f"ALTER TABLE {twin} ADD {key}".encode())

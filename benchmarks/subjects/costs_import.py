@@ -1,8 +1,8 @@
 """A FOCUS file through the cost import beside COPY of the same rows into the same table.
 
 Ours is everything from the file's bytes on: reading, checking, digests, comparing, lines, series and rollups.
-Theirs is COPY of what ours wrote, as the superuser, into a table with the same columns and indexes. The sums of both are
-to be the same to the last digit.
+Theirs is COPY of what ours wrote, as the superuser, into a table with the same columns, indexes and foreign key. The sums
+of both are to be the same to the last digit.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import psycopg
 from apps.core.context import Actor, tenant_scope
 from apps.costs.services.importing import import_costs
 from benchmarks.frame import Bench, Row, at_least, spell, took
+from benchmarks.loading import make_twin
 
 SECONDS = 400
 START = dt.datetime(2026, 5, 1, tzinfo=dt.UTC)
@@ -123,7 +124,7 @@ def _copy(superuser: psycopg.Connection, path: Path) -> float:
     with path.open("wb") as file, superuser.cursor().copy("COPY cost_lines TO STDOUT") as out:
         for block in out:
             file.write(block)
-    superuser.execute("CREATE TABLE cost_lines_copied (LIKE cost_lines INCLUDING ALL)")
+    make_twin(superuser, "cost_lines", "cost_lines_copied")
     superuser.execute("CHECKPOINT")
 
     def copy() -> None:

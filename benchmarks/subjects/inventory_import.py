@@ -1,4 +1,4 @@
-"""Inventory import beside COPY by a superuser into tables of the same columns, checks and indexes.
+"""Inventory import beside COPY by a superuser into tables of the same columns, checks, indexes and foreign keys.
 
 Ours reads a file of NDJSON: parses, checks, normalises, finds repeated keys, and merges under row-level security with
 foreign keys and watermarks. COPY gets rows that are ready.
@@ -18,7 +18,7 @@ from apps.catalog.services import import_inventory
 from apps.core.context import Actor, tenant_scope
 from benchmarks import estate
 from benchmarks.frame import Bench, Row, at_least, spell, took
-from benchmarks.loading import COLUMNS
+from benchmarks.loading import COLUMNS, make_twin
 
 SECONDS = 150
 TWINS = {"resources": "bench_resources", "resource_properties": "bench_properties"}
@@ -69,6 +69,6 @@ def _copy(superuser: psycopg.Connection, ready: dict[str, bytes]) -> None:
         "resource_properties": "tenant_id, resource_id, type, properties",
     }
     for table, twin in TWINS.items():
-        superuser.execute(f"CREATE TABLE {twin} (LIKE {table} INCLUDING ALL)")
+        make_twin(superuser, table, twin, TWINS)
         with superuser.cursor() as cursor, cursor.copy(f"COPY {twin} ({names[table]}) FROM STDIN") as copy:
             copy.write(ready[table])

@@ -70,6 +70,15 @@ class ImportLog:
         if len(self._pending) >= BATCH:
             self.save()
 
+    def count(self, written: int, unchanged: int) -> None:
+        """Take up what a batch did, and save."""
+        self.add(written, unchanged)
+        self.save()
+
+    def add(self, written: int, unchanged: int) -> None:
+        self.written += written
+        self.unchanged += unchanged
+
     def save(self) -> None:
         """Write the refusals so far and the counts; show progress, and stop here if the job was cancelled."""
         self._flush()

@@ -12,17 +12,20 @@ import tempfile
 import uuid
 from array import array
 from collections.abc import Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from contextvars import copy_context
 from pathlib import Path
 from typing import IO, Any
 
-from django.db import connection
+from django.db import connection, connections
 
 from apps.connectors.files import FORMATS, read
 from apps.connectors.files.strict_json import to_text
 from apps.connectors.masking import masked
 from apps.connectors.records import PART_KEYS, RESOURCE_PART, WHOLE, Refusal, ResourceRecord
 from apps.core.context import current_tenant_id, tenant_transaction
-from apps.core.db.copying import copy_json, copy_text, from_copy_text
+from apps.core.db.copying import copy_blocks, copy_json, copy_text, from_copy_text
 from apps.core.db.plans import forget_plans
 from apps.core.errors import InvalidInput
 
@@ -31,6 +34,7 @@ from .importing import ImportLog, Progress
 from .secret_marks import fingerprint_key
 
 BATCH_ROWS = 5_000
+WRITERS = 2
 BATCH_BYTES = 32 * 1024 * 1024
 SPOOL_BUFFER = 1024 * 1024
 
@@ -141,22 +145,85 @@ def copy_line(row_id: str, record: ResourceRecord) -> bytes:
 
 
 def _merge_spool(spool: IO[bytes], spooled: _Spooled, log: ImportLog) -> None:
-    batch: list[bytes] = []
-    ids: set[bytes] = set()
-    size = 0
-    for number, row in enumerate(spool):
-        if lines := spooled.superseded(number):
-            log.refuse(lines[0], None, f"superseded by line {lines[1]}", _native_id(row))
-            continue
-        row_id = row[: row.index(b"\t")]
-        if len(batch) >= BATCH_ROWS or size >= BATCH_BYTES or row_id in ids:
-            merge_rows(batch, log)
-            batch, ids, size = [], set(), 0
-        batch.append(row)
-        ids.add(row_id)
-        size += len(row)
-    if batch:
-        merge_rows(batch, log)
+    with _writers(log) as writers:
+        for number, row in enumerate(spool):
+            if lines := spooled.superseded(number):
+                log.refuse(lines[0], None, f"superseded by line {lines[1]}", _native_id(row))
+            else:
+                row_id = row[: row.index(b"\t")]
+                writers[hash(row_id) % len(writers)].add(row_id, row)
+
+
+class _Writer:
+    """Makes batches, and has one merged while it gathers the next; the rows of one resource stay in their order.
+
+    Without an executor it merges at once, in the caller's transaction.
+    """
+
+    def __init__(self, log: ImportLog, executor: Executor | None) -> None:
+        self._log, self._executor = log, executor
+        self._merging: Future[tuple[int, int]] | None = None
+        self._empty()
+
+    def _empty(self) -> None:
+        self._batch: list[bytes] = []
+        self._ids: set[bytes] = set()
+        self._size = 0
+
+    def add(self, row_id: bytes, row: bytes) -> None:
+        if len(self._batch) >= BATCH_ROWS or self._size >= BATCH_BYTES or row_id in self._ids:
+            self.flush()
+        self._batch.append(row)
+        self._ids.add(row_id)
+        self._size += len(row)
+
+    def flush(self) -> None:
+        """Give away what was gathered, once what was given before is merged."""
+        self.settle()
+        if not self._batch:
+            return
+        if self._executor is None:
+            merge_rows(self._batch, self._log)
+        else:
+            self._merging = self._executor.submit(copy_context().run, _merge, self._batch)
+        self._empty()
+
+    def settle(self) -> None:
+        """Wait for what was given away, and count it."""
+        if self._merging is not None:
+            merging, self._merging = self._merging, None
+            self._log.count(*merging.result())
+
+    def settle_quietly(self) -> None:
+        """The same where the import ends before its time: what landed meanwhile is counted."""
+        if self._merging is not None and not self._merging.exception():
+            self._log.add(*self._merging.result())
+
+
+@contextmanager
+def _writers(log: ImportLog) -> Iterator[list[_Writer]]:
+    """Writers that share the resources out by their ids, each in a thread and by a connection of its own."""
+    if connection.in_atomic_block:
+        writer = _Writer(log, None)
+        yield [writer]
+        writer.flush()
+        return
+    with ExitStack() as stack:
+        executors = [stack.enter_context(ThreadPoolExecutor(1, "inventory-writer")) for _ in range(WRITERS)]
+        writers = [_Writer(log, executor) for executor in executors]
+        try:
+            yield writers
+            for each in writers:
+                each.flush()
+            for each in writers:
+                each.settle()
+        except BaseException:
+            for each in writers:
+                each.settle_quietly()
+            raise
+        finally:
+            for executor in executors:
+                executor.submit(connections.close_all)
 
 
 def _native_id(row: bytes) -> str:
@@ -165,18 +232,20 @@ def _native_id(row: bytes) -> str:
 
 def merge_rows(rows: list[bytes], log: ImportLog) -> None:
     """Write rows that `copy_line` has made, each id once, in a transaction of its own; counts into `log`."""
+    log.count(*_merge(rows))
+
+
+def _merge(rows: list[bytes]) -> tuple[int, int]:
+    """(rows written, rows that were so already)."""
     tenant_id = current_tenant_id()
     with tenant_transaction(tenant_id), connection.cursor() as cursor:
         forget_plans(cursor)
         cursor.execute(_SETTINGS)
         cursor.execute(_TEMPORARY)
-        with cursor.copy(f"COPY incoming ({', '.join(COLUMNS)}) FROM STDIN") as copy:
-            copy.write(b"".join(rows))
+        copy_blocks(cursor, f"COPY incoming ({', '.join(COLUMNS)}) FROM STDIN", [b"".join(rows)])
         written = _write(cursor, tenant_id)
         cursor.execute("DROP TABLE incoming")  # the caller may hold the transaction open
-    log.written += written
-    log.unchanged += len(rows) - written
-    log.save()
+    return written, len(rows) - written
 
 
 # A batch's documents are sorted in memory.

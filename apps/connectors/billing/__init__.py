@@ -11,7 +11,7 @@ from apps.connectors.billing.focus import FOCUS, refuse_other_set
 from apps.connectors.billing.focus import normalise as plain
 from apps.connectors.billing.gcp import GCP
 from apps.connectors.billing.json_rows import json_table
-from apps.connectors.billing.layout import Layout
+from apps.connectors.billing.layout import Encode, Layout, as_it_is
 from apps.connectors.billing.parquet_rows import MAGIC, parquet_table
 from apps.connectors.billing.rows import CutShort, Table, csv_table
 from apps.connectors.files.source import BrokenSource, Input, Source, open_source
@@ -23,8 +23,8 @@ __all__ = ["FORMATS", "NAMES", "Charge", "CutShort", "read"]
 FORMATS: dict[str, Layout] = {layout.name: layout for layout in (FOCUS, AWS_CUR, AZURE, GCP)}
 
 
-def read(given: Input, format: str | None = None) -> Iterator[Charge | Refusal]:
-    """The charges and refusals of a file or a binary stream, in the file's order.
+def read(given: Input, format: str | None = None, encode: Encode = as_it_is) -> Iterator[Charge | Refusal]:
+    """The charges and refusals of a file or a binary stream, in the file's order; their values by `encode`.
 
     `format` is a name in FORMATS (KeyError on another), or None to tell it from the header. A file that holds
     no charges at all (another data set, another format) gives one refusal that says so. Raises CutShort where
@@ -36,7 +36,7 @@ def read(given: Input, format: str | None = None) -> Iterator[Charge | Refusal]:
             source.refuse_unreadable()
             table = _table(source)
             layout = layout or layout_of(table.header)
-            charges = layout.read(table)
+            charges = layout.read(table, encode)
             first = next(charges, None)
         except BrokenSource as broken:
             raise CutShort(1, str(broken)) from None

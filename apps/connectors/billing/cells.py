@@ -33,16 +33,16 @@ _MONTH = re.compile(r"(\d{4})-?(\d\d)", re.ASCII)
 
 
 class Memo(dict[str, str | None]):
-    """A converter that remembers; emptied when it has grown, so that memory stays flat."""
+    """A converter, and what encodes its value, that remember; emptied when grown, so that memory stays flat."""
 
-    def __init__(self, convert: Convert) -> None:
+    def __init__(self, convert: Convert, encode: Callable[[str | None], str | None]) -> None:
         super().__init__()
-        self._convert = convert
+        self._convert, self._encode = convert, encode
 
     def __missing__(self, cell: str) -> str | None:
         if len(self) >= MAX_REMEMBERED:
             self.clear()
-        value = self[cell] = self._convert(cell)
+        value = self[cell] = self._encode(self._convert(cell))
         return value
 
 
@@ -68,6 +68,8 @@ def _storable(value: str) -> None:
 
 def number(cell: str) -> str | None:
     """A decimal number, as it is written. Thousands separators and infinities are refused, not guessed at."""
+    if _NUMBER.fullmatch(cell) is not None:  # first of all: no two numbers of a bill are alike
+        return cell
     cell = cell.strip()
     if cell in NOTHING:
         return None

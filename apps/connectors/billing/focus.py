@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from apps.connectors.billing.cells import Memo, text
+from apps.connectors.billing.cells import text
 from apps.connectors.billing.charges import NAMES
 from apps.connectors.billing.layout import Layout
 from apps.connectors.records import Rejected
@@ -80,7 +80,7 @@ FOCUS = Layout(
         ("servicename",),
     ),
     convert={
-        "provider": Memo(provider_code).__getitem__,
+        "provider": provider_code,
         "charge_category": lambda cell: text(cell) or "Usage",
     },
 )

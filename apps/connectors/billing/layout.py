@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import getitem, itemgetter
 from typing import Any
 
 from apps.connectors.billing.cells import CONVERTERS, Convert, Memo
@@ -14,7 +15,15 @@ from apps.connectors.records import Refusal, Rejected
 # A row as its layout's names see it: cell by normalised column name, "" where there is no such column.
 Look = Callable[[str], str]
 Derive = Callable[[Look], "str | None"]
+# What becomes of each value, None included, in the same memory as what its cell became.
+Encode = Callable[["str | None"], "str | None"]
 _REQUIRED_AT = tuple(index for index, name in enumerate(NAMES) if name in REQUIRED)
+_required = itemgetter(*_REQUIRED_AT)
+
+
+def as_it_is(value: str | None) -> str | None:
+    """The encoding of values that are not to be encoded."""
+    return value
 
 
 @dataclass(frozen=True)
@@ -39,9 +48,9 @@ class Layout:
     # Called once with the normalised header: more derived fields, e.g. tags that have a column each.
     derive_for: Callable[[Sequence[str]], Mapping[str, Derive]] = lambda header: {}
 
-    def read(self, table: Table) -> Iterator[Charge | Refusal]:
+    def read(self, table: Table, encode: Encode = as_it_is) -> Iterator[Charge | Refusal]:
         """The charges of a table. Raises Rejected where the header lacks what is needed."""
-        plan = _Plan(self, table.header)
+        plan = _Plan(self, table.header, encode)
         for item in table.rows:
             if isinstance(item, Refusal):
                 yield item
@@ -56,7 +65,7 @@ class Layout:
 class _Plan:
     """A layout bound to one header: for each field the cell's place and its remembering converter."""
 
-    def __init__(self, layout: Layout, header: Cells) -> None:
+    def __init__(self, layout: Layout, header: Cells, encode: Encode) -> None:
         names = [layout.normalise(name) for name in header]
         self._place = {name: index for index, name in reversed(list(enumerate(names)))}
         self._header = header
@@ -65,16 +74,18 @@ class _Plan:
                 raise Rejected(alternatives[0], f"the header has no column {' or '.join(alternatives)}")
         # A cell behind the row's last one is empty: fields without a column look there.
         self._nowhere = len(header)
-        self._steps: list[tuple[int, Memo]] = []
+        self._memos: list[Memo] = []
         self._source: list[int] = []
+        self._encode, self._nothing = encode, encode(None)
         derived = {**layout.derived, **layout.derive_for(names)}
         self._derived = [(NAMES.index(name), derive) for name, derive in derived.items()]
         memos: dict[Convert, Memo] = {}  # columns of one kind share what is remembered
         for name in NAMES:
             place = self._place_of(layout.columns.get(name, ())) if name not in derived else self._nowhere
             convert = self._converter(layout, name)
-            self._steps.append((place, memos.setdefault(convert, Memo(convert))))
+            self._memos.append(memos.setdefault(convert, Memo(convert, encode)))
             self._source.append(place)
+        self._look = itemgetter(*self._source)
 
     def _place_of(self, columns: str | Sequence[str]) -> int:
         for column in (columns,) if isinstance(columns, str) else columns:
@@ -93,15 +104,14 @@ class _Plan:
         """The row's values in the order of NAMES. Raises Rejected naming the file's own column."""
         cells.append("")
         try:
-            values: list[Any] = [memo[cells[place]] for place, memo in self._steps]
+            values: list[Any] = list(map(getitem, self._memos, self._look(cells)))
         except Rejected:
             self._explain(cells)
             raise
         if self._derived:
             self._derive(cells, values)
-        for index in _REQUIRED_AT:
-            if values[index] is None:
-                raise Rejected(self._name_of(index), "is missing")
+        if self._nothing in (required := _required(values)):
+            raise Rejected(self._name_of(_REQUIRED_AT[required.index(self._nothing)]), "is missing")
         return tuple(values)
 
     def _derive(self, cells: Cells, values: list[Any]) -> None:
@@ -112,15 +122,15 @@ class _Plan:
 
         for index, derive in self._derived:
             try:
-                values[index] = derive(look)
+                values[index] = self._encode(derive(look))
             except Rejected as rejected:
                 raise Rejected(rejected.field or NAMES[index], rejected.reason) from None
 
     def _explain(self, cells: Cells) -> None:
         """Raise Rejected with the column whose cell it is: only a refused row pays for knowing it."""
-        for index, (place, memo) in enumerate(self._steps):
+        for index, (memo, cell) in enumerate(zip(self._memos, self._look(cells), strict=True)):
             try:
-                memo[cells[place]]
+                memo[cell]
             except Rejected as rejected:
                 raise Rejected(self._name_of(index), rejected.reason) from None
 

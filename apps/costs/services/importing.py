@@ -1,30 +1,37 @@
 """Cost import: a stream of charges becomes lines, series and rollups, in flat memory, all at once or not at all.
 
-Two passes over the rows, one over the file: the first reads, checks and spools them to a temporary file in
-COPY's text form, each with a digest of its content; then one transaction copies the spool into a temporary
-table, compares it with the lines that the same billing periods have, and writes what differs. Nothing of
-another billing period is touched, and a file that breaks off changes nothing, for it is no whole delivery.
+The rows are read and checked one by one, and go in COPY's text form, each with a digest of its content, into a
+temporary table, where a second thread writes them while the next are read; then the same transaction compares them
+with the lines that the same billing periods have, and writes what differs (ADR 14). Nothing of another billing
+period is touched, and a file that breaks off changes nothing, for it is no whole delivery.
 """
 
 from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Iterator
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
+
+from django.db import connection
 
 from apps.catalog.models import ImportRun
 from apps.catalog.services.importing import ImportLog, Progress
 from apps.connectors.billing import FORMATS, Charge, CutShort, read
 from apps.connectors.records import Refusal
 from apps.core.context import current_tenant_id, tenant_transaction
-from apps.core.db.copying import copy_text
+from apps.core.db.copying import copy_value
 from apps.core.errors import InvalidInput
 
-from .merging import merge
+from .beside import BLOCK, Blocks, BrokenOff, Lines, written_beside
+from .merging import Merged, merge
 
-SPOOLED_BETWEEN_SAVES = 10_000
+READ_BETWEEN_SAVES = 10_000
+_COMPARING = "Comparing with what is there"
 
 
 def import_costs(
@@ -45,48 +52,66 @@ def import_costs(
     files = _Files(source)
     log = ImportLog(kind="costs", source=name, format=format or "", progress=progress, measure=files.progress)
     try:
-        with tempfile.TemporaryFile(prefix="costs-") as spool:
-            spooled = _spool(files.items(format), spool, log)
-            summary = _apply(spool, log) if spooled else {}
+        merged = _spooled(files, format, log) if connection.in_atomic_block else _beside(files, format, log)
     except BaseException as error:
         log.finish(status="failed", error=str(error)[:500] or "Cancelled.")
         raise
-    log.finish(summary=summary)
+    if merged:
+        log.written, log.unchanged = merged.added, merged.unchanged
+    log.finish(summary=merged.summary() if merged else {})
     return log.run
 
 
-def _apply(spool: IO[bytes], log: ImportLog) -> dict[str, Any]:
-    spool.seek(0)
-    log.note("Comparing with what is there")
+def _beside(files: _Files, format: str | None, log: ImportLog) -> Merged | None:
+    with written_beside(partial(_merge, run_id=log.run.pk)) as (pipe, merging):
+        try:
+            _copy_lines(files.items(format), pipe, log)
+            log.note(_COMPARING)  # the last moment to cancel
+            pipe.close()
+        except BrokenOff:
+            pass  # by the other side, which says why
+        return merging.result()
+
+
+def _spooled(files: _Files, format: str | None, log: ImportLog) -> Merged | None:
+    """One after the other, where the caller's open transaction is to hold all of it."""
+    with tempfile.TemporaryFile(prefix="costs-") as spool:
+        _copy_lines(files.items(format), spool, log)
+        log.note(_COMPARING)
+        spool.seek(0)
+        return _merge(spool, run_id=log.run.pk)
+
+
+def _merge(lines: Blocks, *, run_id: uuid.UUID) -> Merged | None:
+    # Nothing is begun before there is something: most deliveries are a block, and are read before their transaction.
+    first = lines.read(BLOCK)
+    if not first:
+        return None
     # No checkpoint inside: it would hold the job's row, and the heartbeat with it, to the end.
     with tenant_transaction(current_tenant_id()):
-        merged = merge(spool, run_id=log.run.pk)
-    log.written, log.unchanged = merged.added, merged.unchanged
-    return merged.summary()
+        return merge(chain([first], iter(partial(lines.read, BLOCK), b"")), run_id=run_id)
 
 
-def _spool(items: Iterator[Charge | Refusal], spool: IO[bytes], log: ImportLog) -> int:
-    spooled = 0
+def _copy_lines(items: Iterator[Charge | Refusal], lines: Lines, log: ImportLog) -> None:
+    write = lines.write
     try:
         for item in items:
             log.read += 1
             if isinstance(item, Charge):
-                spool.write(copy_line(item.values))
-                spooled += 1
+                write(copy_line(item.values))
             else:
                 log.refuse(item.line, item.field, item.reason, item.native_id)
-            if log.read % SPOOLED_BETWEEN_SAVES == 0:
+            if log.read % READ_BETWEEN_SAVES == 0:
                 log.save()
     except CutShort as cut:
         raise InvalidInput(
             f"The file breaks off at line {cut.line}: {cut.reason}. Nothing was changed.", field="file"
         ) from cut
-    return spooled
 
 
-def copy_line(values: tuple[str | None, ...]) -> bytes:
-    """A charge in COPY's text form, headed by the digest of its content."""
-    raw = copy_text(values).encode()
+def copy_line(values: Sequence[Any]) -> bytes:
+    """A charge whose values are in COPY's text form, headed by the digest of its content."""
+    raw = "\t".join(values).encode()
     return b"%b\t%b\n" % (hashlib.blake2b(raw, digest_size=16).hexdigest().encode(), raw)
 
 
@@ -115,7 +140,7 @@ class _Files:
             file = opened()
             try:
                 self._open = _Counted(file)
-                for item in read(self._open, format):  # type: ignore[arg-type]
+                for item in read(self._open, format, copy_value):  # type: ignore[arg-type]
                     if several and isinstance(item, Refusal):
                         yield Refusal(item.line, item.field, f"{name}: {item.reason}", item.native_id)
                     else:

@@ -6,15 +6,17 @@ All in the caller's transaction, set by set; no charge passes through Python.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Context, Decimal
-from typing import IO, Any
+from typing import Any
 
 from django.db import connection
 
 from apps.audit.services import record
 from apps.connectors.billing.charges import DAY, FIELDS, INSTANT, NAMES, NUMBER, TAGS, TEXT
 from apps.core.context import current_tenant_id
+from apps.core.db.copying import copy_blocks
 from apps.core.db.fields import TransactionNow
 from apps.core.db.plans import forget_plans
 
@@ -24,7 +26,6 @@ from .settings import settle_settings
 
 EXACT = Context(prec=400)
 LISTED_PERIODS = 50
-_BLOCK = 1024 * 1024
 _TYPES = {TEXT: "text", DAY: "date", INSTANT: "timestamptz", NUMBER: "numeric", TAGS: "jsonb"}
 _COLUMNS = ", ".join(NAMES)
 _SAME_SCOPE = (
@@ -116,11 +117,16 @@ class Merged:
         return shown
 
 
-def merge(spool: IO[bytes], *, run_id: uuid.UUID) -> Merged:
-    """Make the billing periods of the spooled charges what the charges say. In the caller's transaction."""
-    lock_costs()
+def merge(lines: Iterable[bytes], *, run_id: uuid.UUID) -> Merged:
+    """Make the billing periods of the charges in `lines` (blocks of COPY's text form) what the charges say.
+
+    In the caller's transaction. Other imports of the tenant are shut out once the last line has come.
+    """
     with connection.cursor() as cursor:
-        _copy(cursor, spool)
+        _copy(cursor, lines)
+        lock_costs()
+        cursor.execute(_SCOPES)
+        cursor.execute(_OCCURRENCES)
         settings = settle_settings(cursor)
         merged = Merged(currency=settings.currency)
         if _restates(cursor):
@@ -140,15 +146,11 @@ def merge(spool: IO[bytes], *, run_id: uuid.UUID) -> Merged:
     return merged
 
 
-def _copy(cursor: Any, spool: IO[bytes]) -> None:
+def _copy(cursor: Any, lines: Iterable[bytes]) -> None:
     forget_plans(cursor)
     cursor.execute(_INCOMING)
     cursor.execute(_GONE)
-    with cursor.copy(f"COPY incoming (line_key, {_COLUMNS}) FROM STDIN") as copy:
-        while block := spool.read(_BLOCK):
-            copy.write(block)
-    cursor.execute(_SCOPES)
-    cursor.execute(_OCCURRENCES)
+    copy_blocks(cursor, f"COPY incoming (line_key, {_COLUMNS}) FROM STDIN", lines)
 
 
 def _restates(cursor: Any) -> bool:

@@ -107,7 +107,8 @@ def _write(records: list[FindingRecord], log: ImportLog, tally: dict[str, int]) 
     with tenant_transaction(current_tenant_id()), connection.cursor() as cursor:
         forget_plans(cursor)
         cursor.execute(INCOMING)
-        with cursor.copy(f"COPY incoming_findings ({', '.join(COPY_COLUMNS)}) FROM STDIN") as copy:
+        statement = f"COPY incoming_findings ({', '.join(COPY_COLUMNS)}) FROM STDIN"
+        with connection.wrap_database_errors, cursor.copy(statement) as copy:
             for row in rows:
                 copy.write_row(row)
 
