@@ -13,6 +13,7 @@ import django
 import pytest
 from django.conf import settings
 
+from governance.embedded import postgres
 from tests import servers
 from tests.database import django_db_setup
 
@@ -29,6 +30,9 @@ if not IS_WORKER:
         raise pytest.UsageError(
             "Django's settings were read before the servers' addresses are known: unset --ds"
         )
+    # A test's rows lie in one transaction: to a vacuum in its midst a table of 100,000 is empty, and every plan after it is
+    # made for that. (It made a test of a minute last for more than ten.)
+    postgres.FORGETFUL["autovacuum"] = "off"
     SERVERS = servers.reserve(servers.new_folder())
     os.environ["DJANGO_SETTINGS_MODULE"] = os.environ.get("TEST_SETTINGS_MODULE", "governance.settings.test")
 django.setup()

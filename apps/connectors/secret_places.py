@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 USER_DATA, ENVIRONMENT, CONTAINER = "user-data", "environment", "container"
 
@@ -19,7 +19,7 @@ class Place:
     path: str
     words: str
 
-    @property
+    @cached_property
     def steps(self) -> tuple[str, ...]:
         """The path's members in order; a list on the way means each of its items, as lax jsonpath has it."""
         members, _, _ = self.path.removeprefix("lax $.").partition(" ? ")
@@ -131,6 +131,7 @@ PLACES = (
 TYPES = tuple(sorted({type_ for place in PLACES for type_ in place.types}))
 
 
-def places_of(type_: str) -> Iterator[tuple[int, Place]]:
+@lru_cache(4096)
+def places_of(type_: str) -> tuple[tuple[int, Place], ...]:
     """(number in PLACES, place) for a resource type."""
-    return ((number, place) for number, place in enumerate(PLACES) if type_ in place.types)
+    return tuple((number, place) for number, place in enumerate(PLACES) if type_ in place.types)
