@@ -46,7 +46,9 @@ def in_import_order(rows: list[estate.Row], batch: int = 5_000) -> list[estate.R
     return ordered
 
 
-def make_twin(superuser: psycopg.Connection, table: str, twin: str, parents: dict[str, str] | None = None) -> None:
+def make_twin(
+    superuser: psycopg.Connection, table: str, twin: str, parents: dict[str, str] | None = None
+) -> None:
     """A table like another: columns, defaults, checks, indexes, and the foreign keys, which LIKE leaves out.
 
     `parents` maps a table that is referred to to the one that the twin is to refer to instead.
