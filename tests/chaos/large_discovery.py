@@ -24,17 +24,21 @@ from tests.fakes.server import Answer, Request
 
 SLUG = "many"
 LIMIT = 3_600.0
+RETRY_AFTER = 1  # seconds, as every refusal says
 
 
 @dataclass(frozen=True)
 class Figures:
     """`early_mib` and `late_mib`: the most that the working process held until a tenth of the accounts, and
-    until the end."""
+    until the end. `waited_seconds` are those between a refusal and the same request again; `too_early` is how many
+    came before they were asked to."""
 
     accounts: int
     resources: int
     refused_requests: int
     requests: int
+    waited_seconds: float
+    too_early: int
     seconds: float
     early_mib: float
     late_mib: float
@@ -48,7 +52,9 @@ class Storm(ManyAccounts):
     def __init__(self, each: int) -> None:
         super().__init__()
         self.each = each
-        self.refused = self.served = 0
+        self.refused = self.served = self.too_early = 0
+        self.waited = 0.0
+        self._put_off: dict[str, float] = {}
         self.blows = False
         self._made: tuple[str, list[dict[str, Any]]] = ("", [])
 
@@ -56,8 +62,16 @@ class Storm(ManyAccounts):
         if not self.blows:  # the accounts are being connected
             self.subscription = request.body["subscriptions"][0]
             return super(ManyAccounts, self)._graph(request)
+        same, now = json.dumps(request.body, sort_keys=True), time.monotonic()
+        if same in self._put_off:
+            waited = now - self._put_off.pop(same)
+            self.waited += waited
+            self.too_early += waited < RETRY_AFTER
         answer = super()._graph(request)
-        self.refused += answer.status == 429
+        if answer.status == 429:
+            self.refused += 1
+            self._put_off[same] = now
+            return Answer(answer.status, answer.body, {"Retry-After": str(RETRY_AFTER)})
         if answer.status == 200 and "resourcecontainers" not in request.body["query"]:
             self.served += len(answer.body["data"])
         return answer
@@ -146,7 +160,7 @@ def _measured(stack: Stack, fake: Storm, accounts: int, each: int) -> Figures:
     assert {row[0]: row[1:] for row in rows} == {subscription(n): (each, each) for n in range(accounts)}
     assert stack.query("SELECT count(*) FROM discovery_seen")[0][0] == 0
     return Figures(
-        accounts, accounts * each, fake.refused, fake.asked, round(seconds, 1), round(early, 1), round(late, 1),
+        accounts, accounts * each, fake.refused, fake.asked, round(fake.waited, 1), fake.too_early, round(seconds, 1), round(early, 1), round(late, 1),
         killed_at, fake.served - accounts * each,
     )  # fmt: skip
 

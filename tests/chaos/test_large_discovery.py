@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.chaos.large_discovery import measure
+from tests.chaos.large_discovery import RETRY_AFTER, measure
 
 pytestmark = pytest.mark.slow
 
@@ -19,6 +19,9 @@ MOST_GROWTH_MIB = 24.0
 def test_accounts_are_discovered_whole_in_a_storm_and_after_a_kill() -> None:
     figures = measure(ACCOUNTS, EACH)
     assert figures.refused_requests > figures.requests / 6, "the storm did not blow"
+    # It slows the listing down, by what the cloud asks for and not by less.
+    assert figures.too_early == 0, figures
+    assert figures.waited_seconds >= figures.refused_requests * RETRY_AFTER - 1, figures
     assert 0 < figures.killed_at < figures.resources
     # What was under way is read again from the last page that was kept, and no more.
     assert figures.read_again <= 2 * PAGE, figures
