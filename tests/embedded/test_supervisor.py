@@ -168,8 +168,11 @@ def test_as_root_below_a_closed_folder_postgres_is_nobody_with_one_capability(de
 def test_held_port_is_chosen_anew_and_a_free_one_stays(tmp_path: Path) -> None:
     before = ports.read(tmp_path)
     with socket.socket() as other:
-        other.bind(("127.0.0.1", before["valkey"]))
-        other.listen()
+        try:
+            other.bind(("127.0.0.1", before["valkey"]))
+            other.listen()
+        except OSError:
+            pass  # somebody else on this machine was faster, and holds it as well
         after = ports.renew(tmp_path)
     assert after["valkey"] != before["valkey"]
     assert {**after, "valkey": before["valkey"]} == before
