@@ -10,10 +10,11 @@ Places of other rows and of array elements are read where they stand.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from apps.rules.sql.fragment import EMPTY_OBJECT, Sql, closed, integer, reading, sql, text, texts
-from apps.rules.sql.layers import layered
+from apps.rules.sql.layers import Layers
 from apps.rules.sql.values import Form, SqlValue
 from apps.rules.text import ascii_lower, json_text
 from apps.rules.tree import ColumnName, Document, Element, Key, Path, Root, Step
@@ -63,7 +64,7 @@ class Columns:
         """An expression over the row as a column; unchanged if it reads no row, or an alias."""
         if expression.local or expression.level == 0:
             return expression
-        known = repr((expression.text, expression.params))
+        known = _identity(expression)
         if known not in self._names:
             column = f"x.c{len(self._names)}"
             self.shared[column] = expression
@@ -93,13 +94,28 @@ class Columns:
         )
         return column_of
 
-    def layered(self, base: Sql, readers: list[Sql]) -> tuple[Sql, list[Sql]]:
-        """The subselect whose alias is to be `x`, from `base` up, and the readers over it."""
-        return layered(base, self.shared, readers)
+    def known(self, expression: Sql) -> Sql | None:
+        """The column that the expression is, if it is one."""
+        return self._names.get(_identity(expression))
+
+    def layered(self, base: Sql, readers: list[Sql]) -> Layers:
+        """The layers from `base` up, and the readers over them."""
+        return Layers(base, self.shared, readers)
+
+
+_ALIAS = re.compile(r"\be([0-9]+)(?=[p_]?\b)")
+
+
+def _identity(expression: Sql) -> str:
+    """The same for expressions that differ in nothing but the numbers of their own aliases."""
+    numbers: dict[str, int] = {}
+    plain = _ALIAS.sub(lambda found: f"e{numbers.setdefault(found[1], len(numbers))}", expression.text)
+    return repr((plain, expression.params))
 
 
 class AboveColumns(Columns):
-    """Places read above the layers, for the few rows that get so far: where they stand, from the row itself."""
+    """Places read above the layers, for the few rows that get so far: out of the columns that there are, otherwise
+    where they stand, from the row itself."""
 
     def __init__(self, below: Columns) -> None:
         super().__init__()
@@ -115,7 +131,7 @@ class AboveColumns(Columns):
         return self._below.document()
 
     def share(self, expression: Sql) -> Sql:
-        return expression
+        return self._below.known(expression) or expression
 
     def folded_text(self, holder: Sql, name: str) -> Sql:
         return sql('lower(({})::text collate "C")', holder)
