@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from apps.rules.sql.fragment import MAX_TEXT, Sql, StatementTooLong, join, sql, statement
@@ -72,11 +72,19 @@ class Layers:
     """The subselect (`rows`) whose alias is to be `x`, and the readers over it.
 
     `base` (alias `x` too) gives the inventory's columns; `columns` maps `x.c0`, `x.c1`, … to what they are, each
-    made of base columns and earlier ones; `readers` are the expressions that are wanted.
+    made of base columns and earlier ones; `readers` are the expressions that are wanted. Those in `repeated` become no
+    columns, however often they are read.
     """
 
-    def __init__(self, base: Sql, columns: Mapping[str, Sql], readers: Sequence[Sql]) -> None:
+    def __init__(
+        self,
+        base: Sql,
+        columns: Mapping[str, Sql],
+        readers: Sequence[Sql],
+        repeated: Collection[str] = (),
+    ) -> None:
         self._columns = columns
+        self._repeated = repeated
         self._written: dict[str, Sql] = {}
         self._level_of: dict[str, int] = {}
         self.rows = self._layered(base, _uses(columns, readers))
@@ -88,7 +96,7 @@ class Layers:
             if name not in uses:
                 continue
             made = _filled_in(definition, self._written)
-            if uses[name] == 1 or (_BARE.fullmatch(made.text) and not made.params):
+            if uses[name] == 1 or name in self._repeated or (_BARE.fullmatch(made.text) and not made.params):
                 self._written[name] = made if _BARE.fullmatch(made.text) else statement("({})", made)
                 continue
             level = 1 + max((self._level_of[use.column] for use in used(made)), default=-1)

@@ -109,17 +109,17 @@ def _applies(rule: CompiledRule, resource_type: str | None) -> bool:
 def _batch_query(policies: Sequence[tuple[str, CompiledRule]], rows: RowFilter) -> Sql:
     columns = Columns()
     walker = Translator(columns, Sql("%s::uuid", (str(rows.tenant_id),)))
-    cases: list[tuple[int, Truth]] = []
+    cases: list[Truth] = []
     told: list[tuple[int, Sql | None]] = []
     provider = _common_provider(policies)
     for code, (_, rule) in enumerate(policies, start=1):
         tree = rule.tree if rows.resource_type is None else specialise(rule.tree, rows.resource_type)
         truth = _policy_truth(tree, None if provider else rule.provider, walker)
-        cases.append((code, truth))
+        cases.append(truth)
         told.append((code, _told(reason, tree, columns, walker.tenant)))
         if truth.fails is not None:
             told.append((-code, _told(no_answer, tree, columns, walker.tenant)))
-    layers = columns.layered(_base(columns, rows, provider), [_case(truth, code) for code, truth in cases])
+    layers = columns.layered(_base(columns, rows, provider), _cases(cases))
     words, arms = _arms(told, layers)
     return statement(
         "select x.id as resource_id, ({})[abs(x.code)] as policy_id,"
@@ -127,7 +127,7 @@ def _batch_query(policies: Sequence[tuple[str, CompiledRule]], rows: RowFilter) 
         " {} as reason from ({}) x{}",
         texts([name for name, _ in policies]),
         statement("case x.code {} end", join(" ", arms)) if arms else NULL_TEXT,
-        _coded(layers),
+        _coded(layers, [code for code, _ in told]),
         words,
     )
 
@@ -159,11 +159,52 @@ def _above(layers: Layers, expression: Sql | None) -> Sql:
         return text(_NO_REASON)
 
 
-def _coded(layers: Layers) -> Sql:
+_FEW = 15
+"""Policies whose outcomes are bits of an integer, two for each. An array is taken apart in a memory of its own for each
+row; of many policies each row that is hit would be held against all."""
+
+
+def _bit(code: int) -> int:
+    return 1 << (2 * abs(code) - (2 if code > 0 else 1))
+
+
+def _cases(truths: Sequence[Truth]) -> list[Sql]:
+    """Of each policy the expression from which `_coded` makes its codes."""
+    if len(truths) == 1 and truths[0].error is None:
+        return [truths[0].holds]
+    few = 1 < len(truths) <= _FEW
+    cases = []
+    for code, truth in enumerate(truths, start=1):
+        hit, no_answer_ = (Sql(f"({_bit(each) if few else each})") for each in (code, -code))
+        whens = [sql("when {} then {}", truth.holds, hit)]
+        error = truth.error if truth.undecided is not None else truth.fails and negate(truth.fails)
+        if error is not None:
+            # What is not true is an error where it is not false either.
+            whens.append(sql("when {} then {}", error, no_answer_))
+        cases.append(sql("case {}{} end", join(" ", whens), Sql(" else 0" if few else "")))
+    return cases
+
+
+def _coded(layers: Layers, codes: Sequence[int]) -> Sql:
     """The rows with the column `code`: once for each policy that hits or has no answer, and not without one."""
+    if not layers.readers:
+        return statement("select x.*, 0 as code from ({}) x where false", layers.rows)
+    if list(codes) == [1]:
+        return statement("select x.*, 1 as code from ({}) x where {}", layers.rows, layers.readers[0])
     if len(layers.readers) == 1:
         found = statement("select x.*, {} as code from ({}) x offset 0", layers.readers[0], layers.rows)
         return statement("select x.* from ({}) x where x.code is not null", found)
+    if len(layers.readers) <= _FEW:
+        bits = Sql(", ".join(f"({code}, {_bit(code)})" for code in codes))
+        marked = "select x.*, {} as hits from ({}) x offset 0"
+        found = statement(marked, join(" | ", layers.readers), layers.rows)
+        # LEFT, so that the rows are never what the few codes are joined to: they would be made again for each.
+        return statement(
+            "select x.*, k.code from ({}) x left join (values {}) k(code, bit) on x.hits & k.bit <> 0"
+            " where x.hits <> 0",
+            found,
+            bits,
+        )
     listed = "select x.*, array_remove(array[{}]::integer[], null) as hits from ({}) x offset 0"
     found = statement(listed, join(", ", layers.readers), layers.rows)
     return statement(
@@ -196,14 +237,6 @@ def _policy_truth(tree: Rule, provider_name: str | None, walker: Translator) -> 
     column = walker.value(Path(Column("provider"))).text()
     provider = sql("({} = {})", column, text(provider_name))
     return conjoined([Truth(provider), truth])
-
-
-def _case(truth: Truth, code: int) -> Sql:
-    error = truth.error if truth.undecided is not None else truth.fails and negate(truth.fails)
-    if error is None:
-        return sql("case when {} then {} end", truth.holds, integer(code))
-    # What is not true is an error where it is not false either.
-    return sql("case when {} then {} when {} then {} end", truth.holds, integer(code), error, integer(-code))
 
 
 def _base(columns: Columns, rows: RowFilter, provider: str | None) -> Sql:

@@ -35,6 +35,9 @@ COLUMNS: dict[ColumnName, str] = {
 
 DOCUMENT_COLUMN = "properties"
 
+_FEW = 2
+"""Members that are each looked for by themselves: so many of one object are rarely missing at once."""
+
 
 @dataclass
 class Columns:
@@ -44,6 +47,8 @@ class Columns:
     reads_document: bool = False
     shared: dict[str, Sql] = field(default_factory=dict)
     """`x.c0`, `x.c1`, … and what they are, each made of base columns and earlier ones."""
+    repeated: set[str] = field(default_factory=set)
+    """Those that are written where they are read, however often."""
     _names: dict[str, Sql] = field(default_factory=dict)
     _asked: dict[str, tuple[Sql, list[str]]] = field(default_factory=dict)
     _aliases: int = 0
@@ -74,7 +79,7 @@ class Columns:
     def folded_text(self, holder: Sql, name: str) -> Sql:
         """The lower-cased text of an object that is asked for the member `name` without regard to case.
 
-        NULL where all the members that the statement asks it for are there under their exact names: then nobody looks.
+        Of many members, it is NULL where all of them are there under their exact names: then nobody looks.
         """
         if holder.local or holder.level == 0:
             return sql('lower(({})::text collate "C")', holder)
@@ -86,12 +91,15 @@ class Columns:
         column_of, names = self._asked[known]
         if name not in names:
             names.append(name)
-        self.shared[column_of.text] = sql(
-            'case when not jsonb_exists_all({}, {}) then lower(({})::text collate "C") end',
-            holder,
-            texts(names),
-            holder,
-        )
+        whole = sql('lower(({})::text collate "C")', holder)
+        if len(names) > _FEW:
+            # Computed once: for the rows in which one of the members is not there under its exact name.
+            self.repeated.discard(column_of.text)
+            whole = sql("case when not jsonb_exists_all({}, {}) then {} end", holder, texts(names), whole)
+        else:
+            # Written where it is looked at, which is where the member was not found.
+            self.repeated.add(column_of.text)
+        self.shared[column_of.text] = whole
         return column_of
 
     def known(self, expression: Sql) -> Sql | None:
@@ -100,7 +108,7 @@ class Columns:
 
     def layered(self, base: Sql, readers: list[Sql]) -> Layers:
         """The layers from `base` up, and the readers over them."""
-        return Layers(base, self.shared, readers)
+        return Layers(base, self.shared, readers, self.repeated)
 
 
 _ALIAS = re.compile(r"\be([0-9]+)(?=[p_]?\b)")
