@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, cast
 
 from apps.rules.dialect import operator
-from apps.rules.sql.fragment import Sql, integer, join, sql, text
+from apps.rules.sql.fragment import Sql, join, sql, text
 from apps.rules.tree import (
     Always,
     And,
@@ -70,9 +70,8 @@ def no_answer(tree: Rule, walker: Translator) -> Sql:
     told = [when for when in whens if when is not None]
     if not told:
         return text(f"{_NO_ANSWER}.")
-    return sql(
-        "left({} || coalesce(case {} end, '') || '.', {})", text(_NO_ANSWER), join(" ", told), integer(LIMIT)
-    )
+    whole = sql("{} || coalesce(case {} end, '') || '.'", text(_NO_ANSWER), join(" ", told))
+    return _cut(whole, LIMIT)
 
 
 def _written(words: _Words) -> Sql:
@@ -80,7 +79,12 @@ def _written(words: _Words) -> Sql:
     whole = _glued(words)
     if all(isinstance(word, str) for word in words):
         return text(str(whole.params[0])[:LIMIT])
-    return whole if _length(words) <= LIMIT else sql("left({}, {})", whole, integer(LIMIT))
+    return whole if _length(words) <= LIMIT else _cut(whole, LIMIT)
+
+
+def _cut(expression: Sql, most: int) -> Sql:
+    """So many characters of a text. As a cast: left() counts the characters even of what has fewer bytes."""
+    return sql(f"({{}})::varchar({most:d})::text", expression)
 
 
 def _glued(words: _Words) -> Sql:
@@ -196,7 +200,7 @@ def _seen(node: Compare, walker: Translator) -> Sql:
     seen = walker.value(node.left)
     # As JSON writes a text, without making jsonb of it.
     json = sql("to_json({})", seen.text()) if seen.form == "text" else walker.share(seen.json())
-    written = sql("coalesce(left(({})::text, {}), 'missing')", json, integer(SHOWN))
+    written = sql("coalesce({}, 'missing')", _cut(sql("({})::text", json), SHOWN))
     return (
         written if seen.valid is None else sql("case when {} then {} else 'unknown' end", seen.valid, written)
     )
