@@ -53,6 +53,9 @@ ColumnName = Literal[
 """The columns of an inventory row that a rule may read. `tags` is a JSON object, the others are text or
 missing."""
 
+PROVIDERS = frozenset({"aws", "azure", "gcp", "ibm"})
+"""What the column `provider` can hold."""
+
 
 # --- where a path starts ------------------------------------------------------------------------------------
 

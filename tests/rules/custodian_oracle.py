@@ -60,8 +60,8 @@ def by_sql(
     )
     if "tags" not in texts:
         base = Sql(base.text.replace(", doc from", ", '{}'::jsonb as tags, doc from"), base.params)
-    rows, (holds, false) = layers.layered(base, [truth.holds, truth.false])
-    asked = sql("select {}, {} from ({}) x order by x.id", holds, false, rows)
+    made = layers.layered(base, [truth.holds, truth.false])
+    asked = sql("select {}, {} from ({}) x order by x.id", *made.readers, made.rows)
     return [_BY_TRUTH[found] for found in connection.execute(asked.text, asked.params).fetchall()]
 
 

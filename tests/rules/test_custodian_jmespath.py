@@ -232,6 +232,46 @@ def test_expressions_agree_on_random_documents(rules_connection, path, check, do
     three_ways(rules_connection, [{"type": "value", "key": path, **check}], texts)
 
 
+# Nothing but arrays and objects of one or two keys: an array where an object is meant, one object for an array of one,
+# null among them. Where they are as clouds write them, members are found by paths, otherwise row by row.
+NESTED = st.recursive(
+    st.sampled_from([None, 1, "a"]),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.lists(inner, max_size=3), st.fixed_dictionaries({}, optional={"a": inner, "b": inner})
+    ),
+    max_leaves=14,
+)  # fmt: skip
+CHAINS = [
+    "a[].b[].a", "a[*].b[].a", "a[].b[*].a", "a[].b.a[]", "a[][].b", "a[].b[][]", "a[][]", "a[].b[].a[].b", "a.b[].a[]",
+    'a[]."b"[]', "a[].b | [].a",
+]  # fmt: skip
+
+
+@given(
+    path=st.sampled_from(CHAINS),
+    value=st.sampled_from(["a", 1, None]),
+    documents=st.lists(st.fixed_dictionaries({"a": NESTED}), min_size=1, max_size=12),
+)
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+def test_chains_of_arrays_agree_on_random_documents(rules_connection, path, value, documents) -> None:
+    texts = [json.dumps(each) for each in documents]
+    for check in (
+        {"value": value, "op": "contains"},
+        {"value": [value], "op": "eq"},
+        {"value": 2, "value_type": "size", "op": "ge"},
+    ):
+        three_ways(rules_connection, [{"type": "value", "key": path, **check}], texts)
+
+
+def test_keys_of_a_chain_are_taken_literally(rules_connection) -> None:
+    key = 'a"b\\c\n$.*[0] %s'
+    path = f"{json.dumps(key)}[].{json.dumps(key)}[].x"
+    documents = [{key: [{key: [{"x": 1}, {"y": 2}]}, {key: {"x": 3}}]}, {key: [{key: [{"x": 2}]}]}, {"a": 1}]
+    for value in (1, 2, 3):
+        filters = [{"type": "value", "key": path, "op": "contains", "value": value}]
+        three_ways(rules_connection, filters, [json.dumps(each) for each in documents])
+
+
 @given(
     key=st.sampled_from(["a", "a[]", "a.b"]),
     attrs=st.lists(

@@ -161,6 +161,34 @@ def test_ages_agree_on_random_values(rules_connection, op, value_type, days, val
     assert_same(rules_connection, [data], documents_of(readable))
 
 
+@given(
+    changes=st.lists(
+        st.tuples(st.integers(0, 40), st.sampled_from(list("0123456789:-T.Z+ tz\n/")), st.sampled_from("=+-")), max_size=3
+    ),
+    written=st.sampled_from(
+        ["2026-01-31T10:00:00Z", "2026-02-28T23:59:59+00:00", "2024-02-29T00:00:00.1234567Z", "2025-12-31T10:00:00.5+00:00"]
+    ),
+)  # fmt: skip
+@settings(COMMON, max_examples=400)
+def test_dates_near_the_usual_form_agree(rules_connection, changes, written) -> None:
+    for at, letter, how in changes:
+        written = written[:at] + ("" if how == "-" else letter) + written[at + (how != "+") :]
+    data = {"type": "value", "key": "v", "op": "ge", "value_type": "age", "value": 100}
+    rule, documents = rule_of([data]), documents_of([written])
+    assert by_sql(rules_connection, rule, documents) == by_reference(rule, documents), written
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["2023-01-31T24:00:00Z", "2023-01-31T10:00:60Z", "2023-02-30T10:00:00Z", "2023-1--31T10:00:00Z", "20-3-01-31T10:00:00Z",
+     "2023-01-31T1a:00:00Z", "2023-01-31T10:60:00Z", "2023-13-31T10:00:00Z", "2023-01-31T10:00:00.Z", "20 3-01-31T10:00:00Z"],
+)  # fmt: skip
+def test_what_only_looks_like_a_date_is_none(rules_connection, written) -> None:
+    rule = rule_of([{"type": "value", "key": "v", "op": "ge", "value_type": "age", "value": 100}])
+    documents = documents_of([written])
+    assert by_sql(rules_connection, rule, documents) == by_reference(rule, documents) == ["false", "false"]
+
+
 def _only_dateutil_reads(value: str) -> bool:
     from c7n.utils import parse_date
 

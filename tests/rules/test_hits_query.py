@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import psycopg
+import pytest
 
 from apps.rules.compile import CompiledRule, compile_policy
 from apps.rules.evaluate import Resource
+from apps.rules.sql import query
 from apps.rules.sql.query import group_by_type, hits_query
 from tests.rules import database
 from tests.rules.conftest import NOW
@@ -125,6 +127,60 @@ def test_more_policies_than_fit_one_pass(inventory: psycopg.Connection) -> None:
     database.fill(inventory, [account("a", tags={"t": "5"})])
     rules = [(f"p{i}", policy({"field": "tags.t", "equals": str(i)})) for i in range(600)]
     assert set(database.ask(inventory, rules)) == {("p5", "a")}
+
+
+@pytest.mark.parametrize("count", [2, 15, 16, 40])
+def test_together_policies_give_what_each_gives_alone(inventory: psycopg.Connection, count: int) -> None:
+    database.fill(
+        inventory, [account(f"a{n}", tags={"t": str(n)} if n % 3 else {"t": "x"}) for n in range(count)]
+    )
+    rules = [
+        # "x" is no number: no answer.
+        (f"p{n}", policy({"value": "[int(field('tags.t'))]" if n % 2 else "[field('tags.t')]", "lessOrEquals": n if n % 2 else str(n)}))
+        for n in range(count)
+    ]  # fmt: skip
+    alone = {key: value for rule in rules for key, value in database.ask(inventory, [rule]).items()}
+    assert database.ask(inventory, rules) == alone
+    assert {outcome for outcome, _ in alone.values()} == {"hit", "error"}
+
+
+def test_reasons_are_the_same_however_many_there_are(
+    inventory: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.fill(inventory, [account("a", properties={"minimumTlsVersion": "TLS1_0"}, tags={"t": "%s 'x'"})])
+    conditions = [
+        TLS,
+        UNTAGGED,
+        {"field": "tags.t", "like": "%s*"},
+        {"field": "name", "in": ["a", "w.words0[1]"]},
+    ]
+    rules = [(f"p{n}", policy(each)) for n, each in enumerate(conditions)]
+    as_parameters = database.ask(inventory, rules, resource_type=STORAGE.lower())
+    assert len(as_parameters) == 4
+    monkeypatch.setattr(query, "_PARAMETERS", 0)
+    assert "w.words3[1]" in hits_query(rules, tenant_id=database.TENANT).text
+    assert database.ask(inventory, rules, resource_type=STORAGE.lower()) == as_parameters
+
+
+def test_rules_over_documents_alone_leave_out_whom_others_leave_out(inventory: psycopg.Connection) -> None:
+    weak = {"minimumTlsVersion": "TLS1_0"}
+    gone = [account(status, properties=weak, status=status) for status in ("active", "deleted", "reported")]
+    database.fill(
+        inventory,
+        [*gone, account("stateless", properties=weak), account("aws", provider="aws", properties=weak)],
+    )
+    database.fill(inventory, [account("theirs", properties=weak)], tenant=database.OTHER_TENANT)
+    alone, typed = [("p", policy(TLS))], {"resource_type": STORAGE.lower()}
+    assert "join" not in hits_query(alone, tenant_id=database.TENANT, **typed).text
+    there = {("p", "active"), ("p", "stateless")}
+    assert set(database.ask(inventory, alone, without_deleted=True, **typed)) == there
+    everything = there | {("p", "deleted"), ("p", "reported")}
+    assert set(database.ask(inventory, alone, **typed)) == everything == set(database.ask(inventory, alone))
+    some = database.ask(
+        inventory, alone, resource_ids=["active", "deleted", "aws"], without_deleted=True, **typed
+    )
+    assert set(some) == {("p", "active")}
+    assert set(database.ask(inventory, alone, resource_id="aws", **typed)) == set()
 
 
 def test_no_policies_give_no_rows(inventory: psycopg.Connection) -> None:

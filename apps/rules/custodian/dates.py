@@ -18,7 +18,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 from apps.rules.custodian.fragments import by_kind, once, string_of
 from apps.rules.dialect import Function, Operator, SqlScope
-from apps.rules.sql.fragment import FALSE, Sql, number, sql, text
+from apps.rules.sql.fragment import FALSE, Sql, all_of, any_of, number, sql, text
 from apps.rules.sql.values import SqlValue, Truth
 from apps.rules.tree import MISSING, Const, Json, JsonOrMissing
 
@@ -169,16 +169,34 @@ def text_moment(written_date: Sql) -> Sql:
         written_date,
     )
     return sql(
-        "case when {} ~ {} then case when pg_input_is_valid({}, 'timestamptz') then ({})::timestamptz end"
+        "case when {} or {} ~ {} then case when pg_input_is_valid({}, 'timestamptz') then ({})::timestamptz end"
         " when {} ~ {} then"
         " case when pg_input_is_valid({}, 'timestamp') then ({})::timestamp at time zone 'UTC' end"
         " when {} ~ {} then {}"
         " when {} ~ {} then case when pg_input_is_valid({}, 'timestamptz') then {}::timestamptz end end",
-        *(written_date, text(ZONED), written_date, cut),
+        *(_usual(written_date), written_date, text(ZONED), written_date, cut),
         *(written_date, text(NAIVE), written_date, cut),
         *(written_date, text(DIGITS), _epoch_moment(sql("{}::numeric", written_date))),
         *(written_date, text(f"{BASIC}|{HTTP}"), written_date, written_date),
     )
+
+
+def _usual(written_date: Sql) -> Sql:
+    """Whether a text has the form that nearly all dates of inventories have, 20yy-mm-ddThh:mm:ss in UTC, and with it
+    that of `ZONED`, which takes many times as long to say; of an hour or minute that there is not, PostgreSQL tells.
+
+    That all the rest are digits is said by this, that between two of the other characters there are two at least.
+    """
+    tests = [sql("{} !~ {}", written_date, text("[^0-9].?[^0-9]"))]
+    # A day may end with 24:00:00, and a minute with a second 60, to PostgreSQL.
+    tests += [sql("{} not like {}", written_date, text(each)) for each in ("%T24%", "%:60%")]
+    whole = any_of([sql("{} like {}", written_date, text(f"{_START}{zone}")) for zone in ("Z", "+00:00")])
+    fraction = sql("{} ~ {}", written_date, text(r"^.{19}[.][0-9]{1,9}(?:Z|[+]00:00)$"))
+    started = sql("{} like {}", written_date, text(f"{_START}.%"))
+    return all_of([any_of([whole, all_of([started, fraction])]), *tests])
+
+
+_START = "20__-__-__T__:__:__"
 
 
 def _number_moment(x: Sql) -> Sql:

@@ -14,8 +14,8 @@ from functools import cache
 from pathlib import Path
 
 from apps.rules.errors import InvalidPolicy, Unsupported
+from apps.rules.tree import PROVIDERS
 
-PROVIDERS = frozenset({"aws", "azure", "gcp", "ibm"})
 _NAME = re.compile(r"([a-z0-9]+\.)?[A-Za-z0-9_-]+")
 _EVERY_TYPE = "azure.armresource"
 

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from apps.rules.sql.fragment import EMPTY_ARRAY, Sql, all_of, any_of, closed, negate, reading, sql
+from apps.rules.sql.fragment import EMPTY_ARRAY, Sql, all_of, any_of, closed, negate, reading, sql, text
 from apps.rules.sql.values import SqlValue, Truth
-from apps.rules.tree import Collect
+from apps.rules.text import json_text
+from apps.rules.tree import Collect, Element, Key, Path
+
+if TYPE_CHECKING:
+    from apps.rules.dialect import SqlScope
 
 
 class Elements:
     """The elements of an array as a FROM item, with what is computed once for each of them."""
 
-    def __init__(self, source: Sql, alias: str, aliases: frozenset[str]) -> None:
+    def __init__(self, source: Sql, alias: str, aliases: frozenset[str], array: Sql | None = None) -> None:
         self.source = source
         self.alias = alias
         self.aliases = aliases
+        self.array = array
+        """What they are the elements of, if it is a jsonb."""
         self._computed: dict[str, Sql] = {}
 
     def compute(self, expression: Sql, alias: str) -> Sql:
@@ -33,6 +39,15 @@ class Elements:
     def closed(self, subquery: Sql, *more: str) -> Sql:
         """A subquery over the elements."""
         return closed(subquery, *self.aliases, *more)
+
+
+def elements_of(array: Sql, alias: str) -> Elements:
+    """The elements of an array; none of what is no array.
+
+    Not by jsonb_array_elements: a function in FROM writes what it gives into a store, at each call.
+    """
+    made = "(select jsonb_path_query({}, 'strict $[*]', silent => true) as value offset 0)"
+    return Elements(sql(f"{made} {alias}", array), alias, frozenset({alias}), array)
 
 
 def exists(elements: Elements, body: Truth) -> Truth:
@@ -58,28 +73,85 @@ def all_valid(elements: Elements, over: SqlValue, where: Truth, item: SqlValue) 
     return all_of([part for part in (over.valid, none(elements, any_of(bad))) if part is not None])
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How the members of a collection are reached from an array by keys alone, as two jsonpaths.
+
+    A path can't say "the members of an array, and what is no array as it is" of one item and "the member of an
+    object, and nothing of an array" of the next: lax takes arrays apart for the latter too, strict for neither. So one
+    finds all of what is meant, perhaps more, the other nothing else, perhaps less, both in the order that is meant.
+    Where they find equally many, and in what clouds write they do, both are right.
+    """
+
+    array: Sql
+    lax: str = "lax $[*]"
+    # After .** a strict path leaves out what has no such member, where otherwise it would be an error.
+    strict: str = "strict $.**{0}[*]"
+    below_key: bool = False
+    """Whether the last step was a key: below keys there are arrays, in arrays most often none."""
+
+    def further(self, node: Collect) -> Way | None:
+        """The way to the members of a collection over these; None where it takes more than keys."""
+        value = node.value
+        if node.where is not None or not isinstance(value, Path) or value.root != Element(node.binding):
+            return None
+        keys = [step for step in value.steps if isinstance(step, Key) and not step.fold]
+        if len(keys) < len(value.steps):
+            return None
+        named = "".join(f".{json_text(key.name)}" for key in keys)
+        lax, strict = self.lax + named, self.strict + named
+        below_key = bool(keys) or self.below_key
+        if node.flatten:
+            lax, strict = f"{lax}[*]", strict + ("[*]" if below_key else ' ? (@.type() != "array")')
+        strict += " ? (@ != null)" if node.skip_null else ""
+        return Way(self.array, lax, strict, below_key and not node.flatten)
+
+    def members(self, alias: str, slowly: Sql) -> Sql:
+        """The members as an array; `slowly` says the same where the two paths differ."""
+        return sql(
+            f"(select case when jsonb_array_length({alias}.v) = jsonb_array_length(jsonb_path_query_array({{}}, {{}}))"
+            f" then {alias}.v else {{}} end"
+            f" from (select jsonb_path_query_array({{}}, {{}}) as v offset 0) {alias})",
+            *(self.array, _jsonpath(self.lax), slowly, self.array, _jsonpath(self.strict)),
+        )
+
+
+def _jsonpath(path: str) -> Sql:
+    return sql("{}::jsonpath", text(path))
+
+
 class Collected(SqlValue):
     """The members that a collection takes from the elements of an array, as rows until an array is asked for.
 
     A collection, count or quantifier over it reads the rows: arrays in between are never made. Members are put
-    together in the order in which their elements come: PostgreSQL keeps it through the nested loops that lateral
-    functions are.
+    together in the order in which their elements come: PostgreSQL keeps it through the nested subselects.
     """
 
     def __init__(
-        self, rows: Sql, alias: str, is_array: Sql, valid: Sql | None, share: Callable[[Sql], Sql]
+        self,
+        rows: Sql,
+        alias: str,
+        is_array: Sql,
+        valid: Sql | None,
+        scope: SqlScope,
+        way: Way | None,
     ) -> None:
         super().__init__("json", EMPTY_ARRAY, valid)
         self.rows = rows
         self.alias = alias
         self.is_array = is_array
-        self._share = share
+        self.way = way
+        self._scope = scope
 
     def json(self) -> Sql:
         whole = sql(
             f"(select coalesce(jsonb_agg({self.alias}.value), {{}}) from {{}})", EMPTY_ARRAY, self.rows
         )
-        return self._share(sql("case when {} then {} end", self.is_array, closed(whole, self.alias)))
+        whole, own = closed(whole, self.alias), self._scope.alias()
+        if self.way is not None:
+            whole = closed(self.way.members(own, whole), own)
+        made = sql("case when {} then {} end", self.is_array, whole)
+        return self._scope.share(made)
 
 
 def is_array(value: SqlValue) -> Sql:
@@ -92,19 +164,13 @@ def is_array(value: SqlValue) -> Sql:
 def members(elements: Elements, where: Truth, item: Sql, node: Collect, names: tuple[str, str]) -> Sql:
     """The FROM item of a collection's members, in the column `value` of the first of the names."""
     alias, each = names
-    kept, value, source = [where.holds], reading(each, f"{each}.value"), elements.source
-    if node.flatten:
-        made = sql(
-            f"{{}} cross join lateral (select {{}} as value offset 0) {each}_ cross join lateral"
-            f" jsonb_array_elements(case when {each}_.value is null then {{}}"
-            f" when jsonb_typeof({each}_.value) = 'array' then {each}_.value"
-            f" else jsonb_build_array({each}_.value) end) {each}",
-            source, item, EMPTY_ARRAY,
-        )  # fmt: skip
-    else:
-        made = sql(f"{{}} cross join lateral (select {{}} as value offset 0) {each}", source, item)
-        kept.append(sql("{} is not null", value))
+    value = reading(each, f"{each}.value")
+    made = sql("jsonb_path_query({}, 'lax $[*]')", item) if node.flatten else item
+    rows = sql(
+        f"(select {{}} as value from {{}} where {{}} offset 0) {each}", made, elements.source, where.holds
+    )
+    kept = [] if node.flatten else [sql("{} is not null", value)]
     if node.skip_null:
         kept.append(sql("{} <> 'null'::jsonb", value))
-    rows = sql(f"(select {{}} as value from {{}} where {{}}) {alias}", value, made, all_of(kept))
+    rows = sql(f"(select {{}} as value from {{}} where {{}}) {alias}", value, rows, all_of(kept))
     return elements.closed(rows, each)

@@ -10,10 +10,11 @@ Places of other rows and of array elements are read where they stand.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from apps.rules.sql.fragment import EMPTY_OBJECT, Sql, closed, integer, reading, sql, text, texts
-from apps.rules.sql.layers import layered
+from apps.rules.sql.layers import Layers
 from apps.rules.sql.values import Form, SqlValue
 from apps.rules.text import ascii_lower, json_text
 from apps.rules.tree import ColumnName, Document, Element, Key, Path, Root, Step
@@ -34,6 +35,9 @@ COLUMNS: dict[ColumnName, str] = {
 
 DOCUMENT_COLUMN = "properties"
 
+_FEW = 2
+"""Members that are each looked for by themselves: so many of one object are rarely missing at once."""
+
 
 @dataclass
 class Columns:
@@ -43,6 +47,8 @@ class Columns:
     reads_document: bool = False
     shared: dict[str, Sql] = field(default_factory=dict)
     """`x.c0`, `x.c1`, … and what they are, each made of base columns and earlier ones."""
+    repeated: set[str] = field(default_factory=set)
+    """Those that are written where they are read, however often."""
     _names: dict[str, Sql] = field(default_factory=dict)
     _asked: dict[str, tuple[Sql, list[str]]] = field(default_factory=dict)
     _aliases: int = 0
@@ -63,7 +69,7 @@ class Columns:
         """An expression over the row as a column; unchanged if it reads no row, or an alias."""
         if expression.local or expression.level == 0:
             return expression
-        known = repr((expression.text, expression.params))
+        known = _identity(expression)
         if known not in self._names:
             column = f"x.c{len(self._names)}"
             self.shared[column] = expression
@@ -73,7 +79,7 @@ class Columns:
     def folded_text(self, holder: Sql, name: str) -> Sql:
         """The lower-cased text of an object that is asked for the member `name` without regard to case.
 
-        NULL where all the members that the statement asks it for are there under their exact names: then nobody looks.
+        Of many members, it is NULL where all of them are there under their exact names: then nobody looks.
         """
         if holder.local or holder.level == 0:
             return sql('lower(({})::text collate "C")', holder)
@@ -85,21 +91,39 @@ class Columns:
         column_of, names = self._asked[known]
         if name not in names:
             names.append(name)
-        self.shared[column_of.text] = sql(
-            'case when not jsonb_exists_all({}, {}) then lower(({})::text collate "C") end',
-            holder,
-            texts(names),
-            holder,
-        )
+        whole = sql('lower(({})::text collate "C")', holder)
+        if len(names) > _FEW:
+            # Computed once: for the rows in which one of the members is not there under its exact name.
+            self.repeated.discard(column_of.text)
+            whole = sql("case when not jsonb_exists_all({}, {}) then {} end", holder, texts(names), whole)
+        else:
+            # Written where it is looked at, which is where the member was not found.
+            self.repeated.add(column_of.text)
+        self.shared[column_of.text] = whole
         return column_of
 
-    def layered(self, base: Sql, readers: list[Sql]) -> tuple[Sql, list[Sql]]:
-        """The subselect whose alias is to be `x`, from `base` up, and the readers over it."""
-        return layered(base, self.shared, readers)
+    def known(self, expression: Sql) -> Sql | None:
+        """The column that the expression is, if it is one."""
+        return self._names.get(_identity(expression))
+
+    def layered(self, base: Sql, readers: list[Sql]) -> Layers:
+        """The layers from `base` up, and the readers over them."""
+        return Layers(base, self.shared, readers, self.repeated)
+
+
+_ALIAS = re.compile(r"\be([0-9]+)(?=[p_]?\b)")
+
+
+def _identity(expression: Sql) -> str:
+    """The same for expressions that differ in nothing but the numbers of their own aliases."""
+    numbers: dict[str, int] = {}
+    plain = _ALIAS.sub(lambda found: f"e{numbers.setdefault(found[1], len(numbers))}", expression.text)
+    return repr((plain, expression.params))
 
 
 class AboveColumns(Columns):
-    """Places read above the layers, for the few rows that get so far: where they stand, from the row itself."""
+    """Places read above the layers, for the few rows that get so far: out of the columns that there are, otherwise
+    where they stand, from the row itself."""
 
     def __init__(self, below: Columns) -> None:
         super().__init__()
@@ -115,7 +139,7 @@ class AboveColumns(Columns):
         return self._below.document()
 
     def share(self, expression: Sql) -> Sql:
-        return expression
+        return self._below.known(expression) or expression
 
     def folded_text(self, holder: Sql, name: str) -> Sql:
         return sql('lower(({})::text collate "C")', holder)

@@ -9,9 +9,18 @@ from typing import TypeVar
 
 from apps.rules.dialect import function, operator
 from apps.rules.evaluate import LINKED_TYPES
-from apps.rules.sql.elements import Collected, Elements, all_valid, exists, is_array, members, none
+from apps.rules.sql.elements import (
+    Collected,
+    Elements,
+    Way,
+    all_valid,
+    elements_of,
+    exists,
+    is_array,
+    members,
+    none,
+)
 from apps.rules.sql.fragment import (
-    EMPTY_ARRAY,
     FALSE,
     TRUE,
     Sql,
@@ -50,8 +59,6 @@ from apps.rules.tree import (
 
 T = TypeVar("T")
 
-_WORTH_AN_ALIAS = 60
-"""Characters of an array's expression above which it is written once, in a subselect."""
 _WORTH_A_COLUMN = 120
 """Characters of an expression above which it is computed once, as a column."""
 
@@ -148,21 +155,7 @@ class Translator:
     def _rows(self, over: SqlValue) -> Elements:
         if isinstance(over, Collected):
             return Elements(over.rows, over.alias, frozenset({over.alias}))
-        alias, array = self.alias(), over.json()
-        prefix, own = Sql(""), {alias}
-        if len(array.text) > _WORTH_AN_ALIAS:
-            outer = self.alias()
-            prefix = sql(f"(select {{}} as v offset 0) {outer} cross join lateral ", array)
-            array, own = reading(outer, f"{outer}.v"), {alias, outer}
-        source = sql(
-            "{}jsonb_array_elements(case when jsonb_typeof({}) = 'array' then {} else {} end)"
-            f" {alias}(value)",
-            prefix,
-            array,
-            array,
-            EMPTY_ARRAY,
-        )
-        return Elements(source, alias, frozenset(own))
+        return elements_of(over.json(), self.alias())
 
     def _related(self, node: Related) -> Truth:
         alias = self.alias()
@@ -311,7 +304,8 @@ class Translator:
             value = item.json()
         rows = members(elements, where, value, node, names)
         valid = all_valid(elements, over, where, item)
-        return Collected(rows, names[0], is_array(over), valid, self._once)
+        before = over.way if isinstance(over, Collected) else Way(over.json())
+        return Collected(rows, names[0], is_array(over), valid, self, before and before.further(node))
 
 
 def conjoined(truths: list[Truth]) -> Truth:
