@@ -128,7 +128,7 @@ def _check_statement(rule: CompiledRule) -> None:
         raise Unsupported("", f"the rule is too large to be asked of a database: {error}") from error
 
 
-_DEEP, _LARGE = 4, 2_000
+_DEEP, _LARGE = 3, 2_000
 """Functions within functions, and nodes, from which on a rule is translated once to see whether it can be."""
 
 
