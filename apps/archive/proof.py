@@ -52,11 +52,8 @@ def check_segments(tenant_id: uuid.UUID, using: str, found: Findings) -> None:
                 segment_id = uuid.UUID(segment)
                 table, rows = names[name], int(number)
                 partition = partition_name(name, date.fromisoformat(quarter))
-            except (
-                KeyError,
-                TypeError,
-                ValueError,
-            ):  # written past the application, by whom the trail may tell
+            except (KeyError, TypeError, ValueError):
+                # Written past the application; by whom, the trail may tell.
                 what = f"tells of a segment of the history ({segment[:80]!r}) that can't be"
                 found.add("history-unreadable", tenant_id, row_name(id_), what, id_)
                 continue

@@ -3,7 +3,8 @@
 Two passes over the rows, one over the file: the first reads, normalises and spools them to a temporary file in
 COPY's text form while it learns which row of a repeated key is the last; the second copies the spool batch by
 batch into a temporary table (COPY straight into a table is refused under row-level security) and merges what
-differs. An unchanged row is neither written nor locked.
+differs, by two writers that share the resources out by their ids (ADR 14). An unchanged row is neither written nor
+locked.
 """
 
 from __future__ import annotations
