@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from benchmarks.frame import at_least, at_most
+from benchmarks import run
+from benchmarks.frame import Row, at_least, at_most
 from benchmarks.run import ROOT, choose, subjects
 
 # No subject may take longer, in seconds; `make bench` gives each its own limit and all of them the sum.
@@ -38,6 +43,30 @@ def test_a_goal_is_met_or_missed_by_the_ratio() -> None:
     assert at_least(4, "w", 1.0, 3.9).met is False
     assert at_most(0.05, "w", 0.05, 1.0).met is True
     assert at_most(0.05, "w", 0.06, 1.0).met is False
+
+
+def test_starting_the_servers_is_no_subject_s_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [1000.0]
+    limits: list[float] = []
+
+    class SlowPlace:
+        server = "18"
+
+        def __init__(self) -> None:
+            clock[0] += 30
+
+        def stop(self) -> None: ...
+
+    def measured(name: str, limit: float, *_: Any) -> Iterator[Row]:
+        limits.append(limit)
+        yield Row(name, "1 s")
+
+    monkeypatch.setattr(run, "Place", SlowPlace)
+    monkeypatch.setattr(run, "measured", measured)
+    monkeypatch.setattr(run, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    given = argparse.Namespace(names=["policy_hits"], total=None, json=True, strict=False)
+    assert run.run_all(given) == 0
+    assert limits == [subjects()["policy_hits"][1]]
 
 
 def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
